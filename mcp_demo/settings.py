@@ -1,0 +1,91 @@
+"""What the deploy step found out, as each process reads it: from the environment, or from an `.env` file.
+
+Application code never asks whether it runs on AWS or on the embedded stack: it reads the settings of its part. Every
+part has its own file, so that no process holds a secret it has no use for. All names start with `MCP_DEMO_`.
+"""
+
+import os
+from pathlib import Path
+from typing import Literal, Self
+
+from platformdirs import user_state_path
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from mcp_demo.errors import SetupError
+
+Audience = Literal["resource", "scope"]
+"""How a token shows that it is meant for the MCP server: by `aud`, or, for pools without resource binding, by scope."""
+
+
+def default_state() -> Path:
+    """The folder of a local run: `$MCP_DEMO_STATE`, else the user's state directory."""
+    return Path(os.environ.get("MCP_DEMO_STATE") or user_state_path("mcp-demo"))
+
+
+class Settings(BaseSettings):
+    """The base of all parts."""
+
+    model_config = SettingsConfigDict(env_prefix="MCP_DEMO_", extra="ignore", frozen=True)
+
+    @classmethod
+    def load(cls, env_file: Path | None = None) -> Self:
+        """Read the settings from the environment, then from `env_file` (else the file `$MCP_DEMO_ENV_FILE` names).
+
+        Raises:
+            SetupError: A setting is missing or malformed; names it in one line.
+        """
+        try:
+            return cls(_env_file=env_file or os.environ.get("MCP_DEMO_ENV_FILE"))  # pyright: ignore[reportCallIssue]
+        except ValidationError as error:
+            names = ", ".join(f"MCP_DEMO_{str(item['loc'][0]).upper()}" for item in error.errors())
+            raise SetupError(
+                f"Missing or malformed settings: {names}.",
+                "Run `mcp-demo deploy`, or set them as .env.example shows.",
+            ) from None
+
+
+class ServerSettings(Settings):
+    """The MCP server (resource server)."""
+
+    mcp_url: str = Field(description="The MCP endpoint: resource identifier, resource-server id and audience in one.")
+    authorization_servers: list[str] = Field(description="Issuers the resource metadata names: the bridge.")
+    issuer: str = Field(description="The user pool's issuer, as in `iss`.")
+    jwks_uri: str = Field(description="Where the user pool publishes its signing keys.")
+    audience: Audience = "resource"
+    allowed_origins: list[str] = Field(default=[], description="Origins of browser pages that may call the server.")
+
+
+class BridgeSettings(Settings):
+    """The authorization bridge."""
+
+    bridge_url: str = Field(description="The bridge's issuer identifier and base URL.")
+    mcp_url: str = Field(description="The one resource that tokens are issued for.")
+    domain: str = Field(description="Base URL of the user-pool domain.")
+    bridge_client_id: str = Field(description="The bridge's app client in the user pool.")
+    bridge_client_secret: SecretStr = Field(description="Its secret.")
+    envelope_keys: list[SecretStr] = Field(
+        min_length=1, description="Keys of the envelopes, 32 bytes base64url; the first seals, all open."
+    )
+    audience: Audience = "resource"
+    clients: str = Field(default="[]", description="Pre-registered clients: a JSON array of RFC 7591 client metadata.")
+    trace: bool = Field(default=False, description="Keep the last redacted exchanges in memory for the flow panel.")
+
+
+class ClientSettings(Settings):
+    """A browser client."""
+
+    client_url: str = Field(description="The client's own base URL.")
+    mcp_url: str = Field(description="The MCP server to call.")
+    client_id: str | None = Field(default=None, description="The pre-registered client id, if any.")
+
+
+class DomainSettings(Settings):
+    """The local user-pool domain: a stand-in, never on AWS."""
+
+    domain: str = Field(description="Its own base URL.")
+    region: str
+    user_pool_id: str
+    issuer: str = Field(description="The user pool's issuer, as in `iss`.")
+    aws_endpoint: str = Field(description="The embedded AWS.")
+    key_dir: Path = Field(description="Where the embedded AWS keeps the user pool's signing keys.")
