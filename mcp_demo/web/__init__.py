@@ -1,0 +1,1 @@
+"""What all server-rendered pages share: look, security headers, server-side sessions."""
