@@ -41,6 +41,7 @@ def single_valued(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Request parameters as a mapping; those without a value count as not sent.
 
     Spec: RFC 6749 §3.1 and §3.2.
+
     Raises:
         InvalidRequest: A parameter is included more than once.
     """
@@ -64,6 +65,7 @@ def read_response(url: str, *, state: str, issuer: str, iss_advertised: bool) ->
         iss_advertised: Whether that metadata sets `authorization_response_iss_parameter_supported`.
 
     Spec: RFC 6749 §4.1.2 and §10.12, RFC 9207 §2.4.
+
     Raises:
         StateMismatch: `state` is absent or differs.
         IssuerMismatch: `iss` differs, without any normalising, or is absent though advertised.

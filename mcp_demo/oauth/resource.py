@@ -29,6 +29,7 @@ def canonical(value: str) -> str:
     The path is kept byte for byte: a trailing slash makes another resource.
 
     Spec: RFC 8707 §2, MCP Canonical Server URI.
+
     Raises:
         InvalidTarget: Not an absolute URI, or one with a fragment.
     """

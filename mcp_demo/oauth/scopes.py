@@ -12,6 +12,7 @@ def parse(value: str) -> tuple[str, ...]:
     """The scope tokens of a space-delimited list, each once, in order of appearance.
 
     Spec: RFC 6749 §3.3.
+
     Raises:
         InvalidScope: A token has a character outside the grammar.
     """
@@ -45,6 +46,7 @@ def select(challenged: Sequence[str] | None, supported: Sequence[str] | None) ->
     """The scopes to ask for first: those of the challenge, else all of the resource metadata, else none at all.
 
     Spec: MCP 2026-07-28, Scope Selection Strategy.
+
     Returns:
         The scopes, or None when the `scope` parameter is to be left out.
     """

@@ -37,8 +37,12 @@ class ServerMetadata:
 
     def as_dict(self) -> dict[str, Any]:
         """The document as published: members without a value are left out (RFC 8414 §3.2)."""
-        members = {name: getattr(self, name) for name in self.__slots__}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in members.items() if value}
+        members: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        return {
+            name: list(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else value
+            for name, value in members.items()
+            if value
+        }
 
 
 def candidate_urls(issuer: str) -> tuple[str, ...]:
@@ -83,6 +87,7 @@ def require_s256(metadata: ServerMetadata) -> None:
     """Refuse an authorization server that does not advertise PKCE with S256.
 
     Spec: MCP 2026-07-28, Authorization Code Protection.
+
     Raises:
         PkceUnsupported: `code_challenge_methods_supported` is absent or lacks S256.
     """

@@ -103,7 +103,7 @@ def read_response(status: int, document: object) -> TokenResponse:
         ErrorResponse: The server refused (RFC 6749 §5.2).
         ResponseInvalid: The answer is neither an error nor a usable Bearer token.
     """
-    members = cast("Mapping[str, Any]", document) if isinstance(document, Mapping) else {}
+    members: Mapping[str, Any] = cast("Mapping[str, Any]", document) if isinstance(document, Mapping) else {}
     if status != 200:
         error = members.get("error")
         if not isinstance(error, str):
