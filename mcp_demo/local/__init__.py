@@ -1,0 +1,1 @@
+"""What plays AWS on this machine, and what starts and stops the parts. Nothing here is used on AWS."""
