@@ -66,3 +66,9 @@ class Exchange:
     phase: str = "access"
     started: float = 0.0
     seconds: float = 0.0
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """How a notebook draws it: as its card, redacted."""
+        from mcp_demo.exchange.card import to_mimebundle  # the card needs this module; import-time would be a circle
+
+        return to_mimebundle(self)
