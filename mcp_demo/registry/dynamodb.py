@@ -59,7 +59,7 @@ class DynamoDBRegistry:
         if not client_id or client_id.startswith("#"):
             return None
         answer = self._client.get_item(TableName=self._table, Key={"client_id": {"S": client_id}}, ConsistentRead=True)
-        item = answer.get(Item)
+        item = answer.get("Item")
         return None if item is None else client_of(item)
 
     def list(self, *, after: str | None = None, limit: int = 100) -> Page:
