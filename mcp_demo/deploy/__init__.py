@@ -1,0 +1,1 @@
+"""CloudFormation deployments, the same code for AWS and for the embedded AWS; outputs become settings."""

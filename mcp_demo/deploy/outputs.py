@@ -1,0 +1,125 @@
+"""Stack outputs become settings: each part gets an env file of its own, for its eyes only."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from mcp_demo.deploy.endpoints import Endpoints
+from mcp_demo.deploy.files import write_private
+from mcp_demo.oauth.redirect_uri import is_loopback
+from mcp_demo.settings import BridgeSettings, ClientSettings, DomainSettings, ServerSettings, Settings
+
+PREFIX = "MCP_DEMO_"
+
+
+def part_settings(
+    outputs: Mapping[str, str], endpoints: Endpoints, *, bridge_client_secret: str, envelope_keys: list[str]
+) -> dict[str, Settings]:
+    """The settings of every part, by its name, from the outputs of the stacks."""
+    issuer = outputs["Issuer"]
+    domain = endpoints.domain or outputs["DomainUrl"]
+    pool = outputs["UserPoolId"]
+    settings: dict[str, Settings] = {
+        "server": ServerSettings(
+            mcp_url=endpoints.mcp,
+            authorization_servers=[endpoints.bridge],
+            issuer=issuer,
+            jwks_uri=jwks_uri(outputs, endpoints),
+            audience=endpoints.audience,
+            allowed_origins=endpoints.origins,
+        ),
+        "bridge": BridgeSettings(
+            bridge_url=endpoints.bridge,
+            mcp_url=endpoints.mcp,
+            domain=domain,
+            bridge_client_id=outputs["BridgeClientId"],
+            bridge_client_secret=SecretStr(bridge_client_secret),
+            envelope_keys=[SecretStr(key) for key in envelope_keys],
+            audience=endpoints.audience,
+            clients=json.dumps([_static_client(outputs["StaticClientId"], endpoints)]),
+            trace=endpoints.aws is not None,
+        ),
+        "static": ClientSettings(
+            client_url=endpoints.static, mcp_url=endpoints.mcp, client_id=outputs["StaticClientId"]
+        ),
+        "auto": ClientSettings(client_url=endpoints.auto, mcp_url=endpoints.mcp, client_id=None),
+        "metadata": ClientSettings(client_url=endpoints.metadata, mcp_url=endpoints.mcp, client_id=None),
+    }
+    if endpoints.aws and endpoints.key_dir:
+        settings["domain"] = DomainSettings(
+            domain=domain,
+            region=outputs["Region"],
+            user_pool_id=pool,
+            issuer=issuer,
+            aws_endpoint=endpoints.aws,
+            key_dir=endpoints.key_dir,
+        )
+    return settings
+
+
+def jwks_uri(outputs: Mapping[str, str], endpoints: Endpoints) -> str:
+    """Where the user pool publishes its keys: at its issuer, which the embedded AWS serves under its own address."""
+    if endpoints.aws:
+        return f"{endpoints.aws}/{outputs['UserPoolId']}/.well-known/jwks.json"
+    return f"{outputs['Issuer']}/.well-known/jwks.json"
+
+
+def write_env_files(folder: Path, settings: Mapping[str, Settings]) -> None:
+    """Write `<part>.env` for each part, whole or not at all, readable by its owner only, and `.env.example` beside."""
+    write_private(folder / ".env.example", env_example())
+    for part, values in settings.items():
+        write_private(folder / f"{part}.env", env_file(values))
+
+
+def env_file(settings: Settings) -> str:
+    """Settings as lines of an env file."""
+    values = settings.model_dump(mode="python", exclude_none=True)
+    return "".join(f"{PREFIX}{name.upper()}={_quoted(value)}\n" for name, value in values.items())
+
+
+def env_example() -> str:
+    """What every setting means, made from the settings classes: the text of `.env.example`."""
+    lines = ["# The settings of each part. `mcp-demo up` and `mcp-demo deploy` write them; no part reads another's."]
+    for part in (ServerSettings, BridgeSettings, ClientSettings, DomainSettings):
+        lines += ["", f"# {(part.__doc__ or '').strip()}"]
+        for name, field in part.model_fields.items():
+            note = (
+                field.description
+                or {"audience": "resource: by `aud`; scope: by scopes.", "region": "Its Region."}[name]
+            )
+            lines.append(f"# {note}")
+            example = "" if field.is_required() or field.default is None else _plain(field.default)
+            lines.append(f"{PREFIX}{name.upper()}={example}")
+    return "\n".join(lines) + "\n"
+
+
+def _static_client(client_id: str, endpoints: Endpoints) -> dict[str, Any]:
+    callback = f"{endpoints.static}/callback"
+    redirect_uris = [callback]
+    if is_loopback(callback):  # scripts and SDK clients on this machine, which bring their own port (RFC 8252 §7.3)
+        redirect_uris.append("http://127.0.0.1/callback")
+    return {
+        "client_id": client_id,
+        "client_name": "Static client",
+        "redirect_uris": redirect_uris,
+        "scope": f"{endpoints.mcp}/read {endpoints.mcp}/write",
+        "token_endpoint_auth_method": "none",
+        "grant_types": ["authorization_code", "refresh_token"],
+        "application_type": "native" if is_loopback(callback) else "web",
+    }
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, list):
+        return json.dumps([_plain(item) for item in value])  # pyright: ignore[reportUnknownVariableType]
+    return json.dumps(value) if isinstance(value, bool) else str(value)
+
+
+def _quoted(value: Any) -> str:
+    text = _plain(value).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"
