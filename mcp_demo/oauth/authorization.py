@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from mcp_demo.oauth import scopes as scope_rules
 from mcp_demo.oauth.errors import ErrorResponse, InvalidRequest, IssuerMismatch, ResponseInvalid, StateMismatch
@@ -72,11 +72,13 @@ def read_response(url: str, *, state: str, issuer: str, iss_advertised: bool) ->
         ErrorResponse: The authorization server refused.
         ResponseInvalid: Neither a code nor an error, or a parameter twice.
     """
+    query = url.partition("#")[0].partition("?")[2]
     try:
-        parameters = single_valued(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+        parameters = single_valued(parse_qsl(query, keep_blank_values=True))
     except InvalidRequest as error:
         raise ResponseInvalid("The authorization response repeats a parameter.") from error
-    if not hmac.compare_digest(parameters.get("state", "").encode(), state.encode()):
+    returned_state = parameters.get("state", "").encode(errors="replace")
+    if not state or not hmac.compare_digest(returned_state, state.encode()):
         raise StateMismatch("The authorization response does not belong to the request that this client sent.")
     returned = parameters.get("iss")
     if returned is None and iss_advertised:

@@ -14,18 +14,25 @@
 Spec: RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 7591 §3.2.2, RFC 8707 §2.
 """
 
+import re
 from typing import ClassVar
+
+_OUTSIDE_GRAMMAR = re.compile(r"[^\x20\x21\x23-\x5B\x5D-\x7E]")
 
 
 class OAuthError(Exception):
-    """An error as OAuth puts it on the wire: `error`, `error_description` and an HTTP status."""
+    """An error as OAuth puts it on the wire: `error`, `error_description` and an HTTP status.
+
+    A description may quote what a stranger sent. Characters that RFC 6749 §5.2 and RFC 6750 §3 do not allow in it are
+    replaced, so that it fits a JSON body, a redirect and a challenge alike.
+    """
 
     error: ClassVar[str] = "server_error"
     status: int = 400
 
     def __init__(self, description: str, *, status: int | None = None) -> None:
-        super().__init__(description)
-        self.description = description
+        self.description = _OUTSIDE_GRAMMAR.sub("?", description.replace('"', "'"))
+        super().__init__(self.description)
         if status is not None:
             self.status = status
 
@@ -174,6 +181,8 @@ class ResponseInvalid(ProtocolViolation):
 class ErrorResponse(Exception):
     """An error that an authorization server told us, as a client sees it (RFC 6749 §4.1.2.1 and §5.2).
 
+    Control characters are replaced: what a server sends ends up in terminals.
+
     Args:
         error: The registered code.
         description: `error_description`, if any.
@@ -181,7 +190,11 @@ class ErrorResponse(Exception):
     """
 
     def __init__(self, error: str, description: str | None = None, *, status: int | None = None) -> None:
-        super().__init__(f"{error}: {description}" if description else error)
-        self.error = error
-        self.description = description
+        self.error = _printable(error)
+        self.description = None if description is None else _printable(description)
+        super().__init__(f"{self.error}: {self.description}" if description else self.error)
         self.status = status
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text)

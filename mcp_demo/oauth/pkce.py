@@ -32,4 +32,5 @@ def is_challenge(value: str) -> bool:
 
 def matches(verifier: str, code_challenge: str) -> bool:
     """Whether a verifier hashes to a challenge, compared in constant time (RFC 7636 §4.6)."""
-    return is_verifier(verifier) and hmac.compare_digest(challenge(verifier), code_challenge)
+    well_formed = is_verifier(verifier) and is_challenge(code_challenge)
+    return well_formed and hmac.compare_digest(challenge(verifier), code_challenge)

@@ -1,11 +1,11 @@
 """Protected Resource Metadata: where it lies, what it says, when it must not be used (RFC 9728)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from mcp_demo.oauth.errors import MetadataInvalid, ResourceMismatch
+from mcp_demo.oauth.members import json_object, text, texts
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
@@ -57,22 +57,20 @@ def parse(document: object) -> ResourceMetadata:
     Raises:
         MetadataInvalid: A member that MCP requires is missing, or one has the wrong type.
     """
-    if not isinstance(document, Mapping):
-        raise MetadataInvalid("The protected resource metadata is not a JSON object.")
-    members = cast("Mapping[str, Any]", document)
-    resource = members.get("resource")
-    if not isinstance(resource, str) or not resource:
+    members = json_object(document, "protected resource metadata", MetadataInvalid)
+    resource = text(members, "resource", MetadataInvalid)
+    if resource is None:
         raise MetadataInvalid("The protected resource metadata has no `resource`.")
-    servers = _strings(members, "authorization_servers")
+    servers = texts(members, "authorization_servers", MetadataInvalid)
     if not servers:
         raise MetadataInvalid("The protected resource metadata names no authorization server.")
     return ResourceMetadata(
         resource=resource,
         authorization_servers=servers,
-        scopes_supported=_strings(members, "scopes_supported"),
-        bearer_methods_supported=_strings(members, "bearer_methods_supported"),
-        resource_name=_string(members, "resource_name"),
-        resource_documentation=_string(members, "resource_documentation"),
+        scopes_supported=texts(members, "scopes_supported", MetadataInvalid),
+        bearer_methods_supported=texts(members, "bearer_methods_supported", MetadataInvalid),
+        resource_name=text(members, "resource_name", MetadataInvalid),
+        resource_documentation=text(members, "resource_documentation", MetadataInvalid),
     )
 
 
@@ -81,6 +79,12 @@ def validate_resource(metadata: ResourceMetadata, server_url: str, *, found_at: 
 
     Byte for byte (RFC 9728 §3.3). A document at the root well-known URL may speak for the origin, written with or
     without its slash, since that is the identifier its URL is derived from.
+
+    Args:
+        metadata: The metadata.
+        server_url: The URL requests to the resource are sent to.
+        found_at: The well-known URL at which we looked ourselves. To be left out where a challenge named the URL: then
+            `resource` has to be the server URL and nothing else.
 
     Raises:
         ResourceMismatch: `resource` names something else.
@@ -94,19 +98,3 @@ def validate_resource(metadata: ResourceMetadata, server_url: str, *, found_at: 
         raise ResourceMismatch(
             f"The metadata speaks of {metadata.resource!r}, but the server being accessed is {server_url!r}."
         )
-
-
-def _strings(members: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    value = members.get(name)
-    if value is None:
-        return ()
-    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in cast("list[Any]", value)):
-        raise MetadataInvalid(f"`{name}` is not an array of strings.")
-    return tuple(cast("list[str]", value))
-
-
-def _string(members: Mapping[str, Any], name: str) -> str | None:
-    value = members.get(name)
-    if value is not None and not isinstance(value, str):
-        raise MetadataInvalid(f"`{name}` is not a string.")
-    return value

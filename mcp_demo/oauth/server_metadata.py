@@ -4,16 +4,17 @@ Spec: RFC 8414, OpenID Connect Discovery 1.0, MCP 2026-07-28 Authorization Serve
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import Field, dataclass, fields
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from mcp_demo.oauth.errors import InsecureUrl, IssuerMismatch, MetadataInvalid, PkceUnsupported
+from mcp_demo.oauth.members import json_object, text, texts
 from mcp_demo.oauth.resource import is_secure_url
 
 OAUTH = "/.well-known/oauth-authorization-server"
 OPENID = "/.well-known/openid-configuration"
-_ENDPOINTS = ("authorization_endpoint", "token_endpoint", "registration_endpoint", "revocation_endpoint")
+_URLS = ("authorization_endpoint", "token_endpoint", "registration_endpoint", "revocation_endpoint", "jwks_uri")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,16 @@ def candidate_urls(issuer: str) -> tuple[str, ...]:
 
     With a path: RFC 8414 inserted, OpenID inserted, OpenID appended. Without: RFC 8414, then OpenID.
 
-    Spec: MCP 2026-07-28, Authorization Server Metadata Discovery; RFC 8414 §3.1 and §5.
+    Spec: MCP 2026-07-28, Authorization Server Metadata Discovery; RFC 8414 §2, §3.1 and §5.
+
+    Raises:
+        InsecureUrl: The issuer is plain http off loopback, or no URL at all.
+        MetadataInvalid: The issuer has a query or a fragment.
     """
+    if not is_secure_url(issuer):
+        raise InsecureUrl(f"The issuer {issuer[:200]!r} is not an https URL.")
+    if "?" in issuer or "#" in issuer:
+        raise MetadataInvalid(f"The issuer {issuer[:200]!r} has a query or a fragment.")
     parts = urlsplit(issuer)
     origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
     if not path:
@@ -67,20 +76,20 @@ def parse(document: object, *, expected_issuer: str) -> ServerMetadata:
         IssuerMismatch: `issuer` differs from the identifier used to build the URL (RFC 8414 §3.3).
         InsecureUrl: An endpoint is plain http off loopback.
     """
-    if not isinstance(document, Mapping):
-        raise MetadataInvalid("The authorization server metadata is not a JSON object.")
-    members = cast("Mapping[str, Any]", document)
+    members = json_object(document, "authorization server metadata", MetadataInvalid)
     issuer = members.get("issuer")
     if issuer != expected_issuer:
-        raise IssuerMismatch(f"The metadata names the issuer {issuer!r}, but it was fetched for {expected_issuer!r}.")
-    for name in _ENDPOINTS:
-        url = members.get(name)
-        if url is not None and not (isinstance(url, str) and is_secure_url(url)):
+        named = str(issuer)[:200]
+        raise IssuerMismatch(f"The metadata names the issuer {named!r}, but it was fetched for {expected_issuer!r}.")
+    for name in _URLS:
+        url = text(members, name, MetadataInvalid)
+        if url is not None and not is_secure_url(url):
             raise InsecureUrl(f"`{name}` is not an https URL.")
-    if "token_endpoint" not in members:
+        if url is not None and "#" in url:
+            raise MetadataInvalid(f"`{name}` has a fragment.")
+    if not members.get("token_endpoint"):
         raise MetadataInvalid("The authorization server metadata has no `token_endpoint`.")
-    values = {name: _member(members, name) for name in ServerMetadata.__slots__ if members.get(name) is not None}
-    return ServerMetadata(**values)
+    return ServerMetadata(**{field.name: _member(members, field) for field in fields(ServerMetadata)})
 
 
 def require_s256(metadata: ServerMetadata) -> None:
@@ -97,13 +106,13 @@ def require_s256(metadata: ServerMetadata) -> None:
         )
 
 
-def _member(members: Mapping[str, Any], name: str) -> Any:
-    value = members[name]
-    annotation = str(ServerMetadata.__annotations__[name])
-    if "tuple" in annotation:
-        if isinstance(value, list) and all(isinstance(item, str) for item in cast("list[Any]", value)):
-            return tuple(cast("list[str]", value))
-        raise MetadataInvalid(f"`{name}` is not an array of strings.")
-    if not isinstance(value, bool if "bool" in annotation else str):
-        raise MetadataInvalid(f"`{name}` has the wrong type.")
-    return value
+def _member(members: Mapping[str, Any], field: Field[Any]) -> Any:
+    """A member, its type known by what stands for its absence: () for arrays, False for flags."""
+    if field.default == ():
+        return texts(members, field.name, MetadataInvalid)
+    if field.default is not False:
+        return text(members, field.name, MetadataInvalid)
+    value = members.get(field.name)
+    if value is not None and not isinstance(value, bool):
+        raise MetadataInvalid(f"`{field.name}` is neither true nor false.")
+    return bool(value)

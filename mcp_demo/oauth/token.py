@@ -1,16 +1,21 @@
 """The token request and its response, seen from both sides (RFC 6749 §2.3, §3.2, §5 and §6, RFC 8707)."""
 
-import binascii
-from base64 import b64decode, b64encode
+import json
+import re
+from base64 import b64decode, b64encode, urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 from urllib.parse import quote_plus, unquote_plus
 
 from mcp_demo.oauth import scopes as scope_rules
-from mcp_demo.oauth.errors import ErrorResponse, InvalidClient, InvalidRequest, ResponseInvalid
+from mcp_demo.oauth.errors import ErrorResponse, InvalidClient, InvalidRequest, InvalidScope, ResponseInvalid
 
 AuthMethod = Literal["none", "client_secret_basic", "client_secret_post", "private_key_jwt"]
+JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 §2.1
+_DIGITS = re.compile(r"[0-9]{1,10}")
+_LONGEST = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,35 +70,56 @@ class PresentedClient:
     client_id: str
     method: AuthMethod
     client_secret: str | None = field(default=None, repr=False)
+    client_assertion: str | None = field(default=None, repr=False)
 
 
 def read_client(authorization: str | None, form: Mapping[str, str]) -> PresentedClient:
-    """The client of a token request, by exactly one method (RFC 6749 §2.3).
+    """The client of a token request, by exactly one method (RFC 6749 §2.3, RFC 7523 §2.2).
 
     Raises:
         InvalidRequest: Two methods at once, or two different client ids.
-        InvalidClient: No client id, or an Authorization header that is not readable as Basic.
+        InvalidClient: No client id, or credentials that are not readable.
     """
-    named = form.get("client_id")
-    if authorization is None:
-        if named is None:
-            raise InvalidClient("The request does not say which client it comes from.")
-        secret = form.get("client_secret")
-        return PresentedClient(named, "none" if secret is None else "client_secret_post", secret)
-    if "client_secret" in form or "client_assertion" in form:
+    secret, assertion = form.get("client_secret"), form.get("client_assertion")
+    if [authorization, secret, assertion].count(None) < 2:
         raise InvalidRequest("The client authenticates by two methods at once.")
+    named = form.get("client_id") or None
+    if authorization is not None:
+        presented = _read_basic(authorization)
+    elif assertion is not None:
+        presented = _read_assertion(assertion, form.get("client_assertion_type"))
+    elif named is None:
+        raise InvalidClient("The request does not say which client it comes from.")
+    else:
+        return PresentedClient(named, "none" if secret is None else "client_secret_post", secret)
+    if named is not None and named != presented.client_id:
+        raise InvalidRequest("The credentials and `client_id` name two different clients.")
+    return presented
+
+
+def _read_basic(authorization: str) -> PresentedClient:
     scheme, _, credentials = authorization.partition(" ")
     try:
-        pair = b64decode(credentials.strip(), validate=True).decode("utf-8")
-    except (binascii.Error, UnicodeDecodeError):
-        pair = ""
-    client_id, colon, secret = pair.partition(":")
+        client_id, colon, secret = b64decode(credentials.strip(), validate=True).decode("utf-8").partition(":")
+        client_id, secret = unquote_plus(client_id, errors="strict"), unquote_plus(secret, errors="strict")
+    except ValueError:  # no ASCII, no base64, no UTF-8
+        client_id, colon, secret = "", "", ""
     if scheme.lower() != "basic" or not colon or not client_id:
         raise InvalidClient("The Authorization header is not readable as HTTP Basic client authentication.")
-    client_id = unquote_plus(client_id)
-    if named is not None and named != client_id:
-        raise InvalidRequest("The Authorization header and `client_id` name two different clients.")
-    return PresentedClient(client_id, "client_secret_basic", unquote_plus(secret))
+    return PresentedClient(client_id, "client_secret_basic", secret)
+
+
+def _read_assertion(assertion: str, kind: str | None) -> PresentedClient:
+    """The client that an assertion speaks for: its `sub`, of which nothing is verified here (RFC 7523 §3)."""
+    try:
+        payload = assertion.split(".")[1]
+        claims: object = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (ValueError, IndexError, RecursionError):
+        claims = None
+    client_id = cast("Mapping[str, object]", claims).get("sub") if isinstance(claims, dict) else None
+    if kind != JWT_BEARER or not isinstance(client_id, str) or not client_id:
+        raise InvalidClient("`client_assertion` is not readable as a JWT that names its client.")
+    return PresentedClient(client_id, "private_key_jwt", client_assertion=assertion)
 
 
 def read_response(status: int, document: object) -> TokenResponse:
@@ -105,22 +131,41 @@ def read_response(status: int, document: object) -> TokenResponse:
     """
     members: Mapping[str, Any] = cast("Mapping[str, Any]", document) if isinstance(document, Mapping) else {}
     if status != 200:
-        error = members.get("error")
-        if not isinstance(error, str):
+        error, description = members.get("error"), members.get("error_description")
+        if not isinstance(error, str) or not error:
             raise ResponseInvalid(f"The token endpoint answered {status} without an OAuth error.")
-        description = members.get("error_description")
         raise ErrorResponse(error, description if isinstance(description, str) else None, status=status)
     access_token, token_type = members.get("access_token"), members.get("token_type")
-    if not isinstance(access_token, str) or not access_token or str(token_type).lower() != "bearer":
+    if not isinstance(access_token, str) or str(token_type).lower() != "bearer":
         raise ResponseInvalid("The token endpoint answered 200 without a Bearer access token.")
-    expires_in, scope = members.get("expires_in"), members.get("scope")
+    if not _B64TOKEN.fullmatch(access_token):
+        raise ResponseInvalid("The access token has characters that a Bearer token may not have.")
     return TokenResponse(
         access_token=access_token,
-        expires_in=int(expires_in) if isinstance(expires_in, int | float) else None,
+        expires_in=_lifetime(members.get("expires_in")),
         refresh_token=_optional(members, "refresh_token"),
-        scopes=scope_rules.parse(scope) if isinstance(scope, str) else None,
+        scopes=_granted(members.get("scope")),
         id_token=_optional(members, "id_token"),
     )
+
+
+def _lifetime(value: object) -> int | None:
+    """Seconds from a number, or from its digits as some servers send them; None where they make no sense."""
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LONGEST:
+        return None
+    return int(value)
+
+
+def _granted(value: object) -> tuple[str, ...] | None:
+    """The granted scopes; spaces too many are forgiven, other characters are not."""
+    if not isinstance(value, str) or not value.strip(" "):
+        return None
+    try:
+        return scope_rules.parse(" ".join(value.split()))
+    except InvalidScope as error:
+        raise ResponseInvalid("The token endpoint answered with a malformed `scope`.") from error
 
 
 def _optional(members: Mapping[str, Any], name: str) -> str | None:
