@@ -1,0 +1,142 @@
+"""The bridge: an authorization server as MCP asks for, in front of a Cognito user pool.
+
+    client ──► /authorize ──► consent ──► user pool (sign-in) ──► /callback ──► client ──► /token ──► user pool
+
+It stores nothing for a login: what it has to remember travels in sealed envelopes (`mcp_demo.bridge.envelope`). So any
+number of instances can serve any step, and a restart in the middle of a login goes unnoticed.
+"""
+
+import re
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from mcp_demo.bridge import answers
+from mcp_demo.bridge.authorize import authorize
+from mcp_demo.bridge.browser import Browsers
+from mcp_demo.bridge.callback import callback
+from mcp_demo.bridge.consent import decide
+from mcp_demo.bridge.context import Bridge, bridge_of
+from mcp_demo.bridge.envelope import Envelopes
+from mcp_demo.bridge.metadata import metadata
+from mcp_demo.bridge.token import token
+from mcp_demo.bridge.trace import Trace
+from mcp_demo.bridge.upstream import Upstream
+from mcp_demo.errors import SetupError
+from mcp_demo.exchange.wire import to_json
+from mcp_demo.oauth import server_metadata
+from mcp_demo.oauth.errors import InvalidRequest, OAuthError
+from mcp_demo.registry.composition import settings_registry
+from mcp_demo.registry.model import Registry
+from mcp_demo.settings import BridgeSettings
+from mcp_demo.web.pages import Pages
+
+# Anybody's page may read these; no cookie and no ambient authority is involved. The browser leg has no CORS at all.
+_CORS = Middleware(
+    CORSMiddleware,
+    allow_origins=["*"],
+    allow_methods=["GET", "HEAD", "POST"],
+    allow_headers=["*"],
+    expose_headers=["WWW-Authenticate", "Retry-After"],
+    max_age=600,
+)
+
+
+def create_app(
+    settings: BridgeSettings | None = None,
+    *,
+    registry: Registry | None = None,
+    http: httpx.AsyncClient | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Starlette:
+    """The bridge as an ASGI application.
+
+    Args:
+        settings: Else they are read from the environment.
+        registry: Where clients are found; else the pre-registered ones of the settings.
+        http: The connection pool for the user pool's domain.
+        clock: Seconds since the epoch.
+    """
+    settings = settings or BridgeSettings.load()
+    pool = http or httpx.AsyncClient(timeout=httpx.Timeout(6.0, connect=3.0), follow_redirects=False)
+    bridge = _bridge(settings, registry, pool, clock)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncGenerator[None]:
+        async with pool:
+            yield
+
+    app = Starlette(
+        routes=_routes(),
+        lifespan=lifespan,
+        exception_handlers={answers.Stop: answers.stop_page, OAuthError: answers.oauth_error, Exception: answers.crash},
+    )
+    app.state.bridge = bridge
+    return app
+
+
+def _bridge(
+    settings: BridgeSettings, registry: Registry | None, pool: httpx.AsyncClient, clock: Callable[[], float]
+) -> Bridge:
+    issuer = settings.bridge_url.rstrip("/")
+    try:
+        registry = registry or settings_registry(settings.clients)
+    except ValueError as error:
+        raise SetupError(str(error), "Correct MCP_DEMO_CLIENTS.") from None
+    return Bridge(
+        settings=settings,
+        envelopes=Envelopes((key.get_secret_value() for key in settings.envelope_keys), clock),
+        registry=registry,
+        upstream=Upstream(settings, pool, f"{issuer}/callback"),
+        browsers=Browsers(secure=issuer.startswith("https://")),
+        pages=Pages("mcp_demo.bridge", role="authorization bridge", product="mcp-demo"),
+        trace=Trace(clock) if settings.trace else None,
+        clock=clock,
+    )
+
+
+def _routes() -> list[Route]:
+    return [
+        Route(server_metadata.OAUTH, _Metadata, middleware=[_CORS]),
+        Route("/token", _Token, middleware=[_CORS]),
+        Route("/authorize", authorize, methods=["GET"]),
+        Route("/consent", decide, methods=["POST"]),
+        Route("/callback", callback, methods=["GET"]),
+        Route("/trace/{key}", _trace, methods=["GET"]),
+        Route("/health", _health, methods=["GET"]),
+    ]
+
+
+class _Metadata(HTTPEndpoint):
+    async def get(self, request: Request) -> Response:
+        return await metadata(request)
+
+
+class _Token(HTTPEndpoint):
+    async def post(self, request: Request) -> Response:
+        return await token(request)
+
+    async def method_not_allowed(self, request: Request) -> Response:
+        response = await answers.oauth_error(request, InvalidRequest("Use POST.", status=405))
+        response.headers["Allow"] = "POST"
+        return response
+
+
+async def _health(request: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+async def _trace(request: Request) -> Response:
+    trace, key = bridge_of(request).trace, request.path_params["key"]
+    if trace is None or not re.fullmatch(r"[0-9a-f]{64}", key):
+        return Response(status_code=404)
+    return Response(to_json(trace.get(key)), media_type="application/json", headers={"Cache-Control": "no-store"})
