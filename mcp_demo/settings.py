@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from platformdirs import user_state_path
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mcp_demo.errors import SetupError
@@ -45,6 +45,14 @@ class Settings(BaseSettings):
             ) from None
 
 
+class Issuer(BaseModel):
+    """An issuer whose access tokens the MCP server accepts."""
+
+    issuer: str = Field(description="As in `iss`.")
+    jwks_uri: str = Field(description="Where it publishes its signing keys.")
+    audience: Audience = "resource"
+
+
 class ServerSettings(Settings):
     """The MCP server (resource server)."""
 
@@ -53,7 +61,11 @@ class ServerSettings(Settings):
     issuer: str = Field(description="The user pool's issuer, as in `iss`.")
     jwks_uri: str = Field(description="Where the user pool publishes its signing keys.")
     audience: Audience = "resource"
+    more_issuers: list[Issuer] = Field(default=[], description="Further issuers, each with its own audience rule.")
+    leeway: int = Field(default=0, ge=0, le=300, description="Seconds of tolerance on the times in a token.")
     allowed_origins: list[str] = Field(default=[], description="Origins of browser pages that may call the server.")
+    allowed_hosts: list[str] = Field(default=[], description="Values of Host besides that of mcp_url, behind a proxy.")
+    contexts_file: Path | None = Field(default=None, description="SQLite file of stored contexts; in memory if unset.")
 
 
 class BridgeSettings(Settings):
@@ -89,3 +101,6 @@ class DomainSettings(Settings):
     issuer: str = Field(description="The user pool's issuer, as in `iss`.")
     aws_endpoint: str = Field(description="The embedded AWS.")
     key_dir: Path = Field(description="Where the embedded AWS keeps the user pool's signing keys.")
+    state_dir: Path | None = Field(
+        default=None, description="Where sign-in sessions and refresh tokens outlive a restart; without it, in memory."
+    )

@@ -1,0 +1,279 @@
+"""When a JWT is an access token for this server, and what it then says (RFC 7519, RFC 8725, RFC 9068 §4).
+
+Two steps, so that the caller can look up the key between them: `read` takes the token apart and refuses what no key
+could save, `verify` checks the signature and then, and only then, believes the claims. Neither fetches anything.
+"""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NoReturn, cast
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import RSAKey
+
+from mcp_demo.oauth import scopes as scope_rules
+from mcp_demo.oauth.errors import InvalidScope, InvalidToken
+
+Reason = Literal[
+    "size",
+    "format",
+    "header",
+    "algorithm",
+    "key",
+    "signature",
+    "claims",
+    "issuer",
+    "token_use",
+    "expired",
+    "not_yet_valid",
+    "issued_in_future",
+    "audience",
+]
+
+REASONS: Mapping[Reason, str] = {
+    "size": "The access token is too large.",
+    "format": "The access token is not a signed JWT.",
+    "header": "The header of the access token is not acceptable.",
+    "algorithm": "The access token is not signed with the algorithm this server expects.",
+    "key": "The access token is signed with a key that its issuer does not publish.",
+    "signature": "The signature of the access token does not verify.",
+    "claims": "A claim of the access token is missing or malformed.",
+    "issuer": "The access token comes from an issuer this server does not trust.",
+    "token_use": "The token is not an access token.",
+    "expired": "The access token has expired.",
+    "not_yet_valid": "The access token is not valid yet.",
+    "issued_in_future": "The access token claims to be issued in the future.",
+    "audience": "The access token is meant for another server.",
+}
+"""Every reason to refuse a token, in words that may be shown to the client."""
+
+MAX_TOKEN_LENGTH = 8192
+_MAX_HEADER_LENGTH = 683  # 512 octets in base64url
+_MAX_KEY_ID_LENGTH = 256
+_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
+_LATEST_TIME = 253_402_300_799  # the year 9999: what lies beyond cannot be shown as a date
+_ISSUER_CLOCK_AHEAD = 60
+
+
+class TokenRejected(InvalidToken):
+    """The token is not an access token for this server (RFC 6750 §3.1).
+
+    Args:
+        reason: Which rule it broke.
+    """
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(REASONS[reason])
+        self.reason: Reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a token of one issuer has to satisfy.
+
+    Args:
+        issuer: The only acceptable `iss`, byte for byte.
+        resource: The canonical URI of this server.
+        scopes: All scopes that this server defines.
+        audience: `resource`: `aud` has to name the resource. `scope`, for user pools without resource binding: there is
+            no `aud`, and one of `scopes` is granted.
+        algorithm: The only acceptable `alg`, whatever the token says (RFC 8725 §3.1).
+        token_use: The required value of Cognito's `token_use`, which tells access tokens from ID tokens.
+        leeway: Seconds of tolerance on `exp`, `nbf` and `iat`.
+    """
+
+    issuer: str
+    resource: str
+    scopes: frozenset[str]
+    audience: Literal["resource", "scope"] = "resource"
+    algorithm: str = "RS256"
+    token_use: str = "access"  # noqa: S105 - a claim's value, not a password
+    leeway: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unverified:
+    """A token taken apart. Nothing in it may be believed; `key_id` and `issuer` only say what to look up."""
+
+    key_id: str
+    issuer: str
+    algorithm: str
+    token: str = field(repr=False)
+    claims: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """What a verified token says. The token itself is not kept."""
+
+    issuer: str
+    subject: str
+    client_id: str
+    username: str | None
+    scopes: tuple[str, ...]
+    expires_at: float
+
+
+def read(token: str) -> Unverified:
+    """Take a token apart.
+
+    Spec: RFC 7515 §5.2, RFC 7519 §7.2, RFC 8725 §3.10: `kid` is a name to look up, never a path or a URL, and `jwk`,
+    `jku`, `x5c` and `x5u` are ignored.
+
+    Raises:
+        TokenRejected: Not a compact JWS with a JSON object in it, or a header that no key could make acceptable.
+    """
+    if len(token) > MAX_TOKEN_LENGTH:
+        raise TokenRejected("size")
+    segments = token.split(".")
+    if len(segments) != 3:
+        raise TokenRejected("format")
+    if len(segments[0]) > _MAX_HEADER_LENGTH:
+        raise TokenRejected("size")
+    _decode(segments[2])
+    header, claims = _object(segments[0]), _object(segments[1])
+    key_id, algorithm = _check_header(header)
+    return Unverified(key_id, _string(claims, "iss"), algorithm, token, claims)
+
+
+def verify(unverified: Unverified, key: RSAKey, rules: Rules, now: float) -> AccessToken:
+    """Check the signature, then the claims.
+
+    A token is dead at exactly `exp` and alive at exactly `nbf` (RFC 7519 §4.1.4, §4.1.5).
+
+    Spec: RFC 9068 §4, RFC 8725 §3.1 and §3.8 to §3.12, MCP 2026-07-28 Authorization › Token Handling.
+
+    Raises:
+        TokenRejected: A rule is broken; `reason` says which.
+    """
+    _check_signature(unverified, key, rules.algorithm)
+    claims = unverified.claims
+    if claims["iss"] != rules.issuer:
+        raise TokenRejected("issuer")
+    if claims.get("token_use") != rules.token_use:
+        raise TokenRejected("token_use")
+    expires_at = _check_times(claims, rules.leeway, now)
+    scopes = _scopes(claims)
+    _check_audience(claims, scopes, rules)
+    return AccessToken(
+        issuer=rules.issuer,
+        subject=_string(claims, "sub"),
+        client_id=_string(claims, "client_id"),
+        username=_string(claims, "username") if "username" in claims else None,
+        scopes=scopes,
+        expires_at=expires_at,
+    )
+
+
+def _check_header(header: Mapping[str, Any]) -> tuple[str, str]:
+    if "crit" in header or "b64" in header:  # we understand no extension (RFC 7515 §4.1.11)
+        raise TokenRejected("header")
+    algorithm, key_id, kind = header.get("alg"), header.get("kid"), header.get("typ", "JWT")
+    if not isinstance(algorithm, str):
+        raise TokenRejected("algorithm")
+    if not isinstance(kind, str) or kind.lower() not in _TYPES:
+        raise TokenRejected("header")
+    if not isinstance(key_id, str) or not 0 < len(key_id) <= _MAX_KEY_ID_LENGTH:
+        raise TokenRejected("header")
+    return key_id, algorithm
+
+
+def _check_signature(unverified: Unverified, key: RSAKey, algorithm: str) -> None:
+    if unverified.algorithm != algorithm:
+        raise TokenRejected("algorithm")
+    # Unknown members of the header are to be ignored (RFC 7515 §4), hence no strict check.
+    registry = jws.JWSRegistry(algorithms=[algorithm], strict_check_header=False)
+    try:
+        jws.deserialize_compact(unverified.token, key, registry=registry)
+    except (JoseError, ValueError) as error:
+        raise TokenRejected("signature") from error
+
+
+def _check_times(claims: Mapping[str, Any], leeway: int, now: float) -> float:
+    expires_at = _time(claims, "exp")
+    if now >= expires_at + leeway:
+        raise TokenRejected("expired")
+    if "nbf" in claims and now < _time(claims, "nbf") - leeway:
+        raise TokenRejected("not_yet_valid")
+    if "iat" in claims:
+        issued_at = _time(claims, "iat")
+        if issued_at > expires_at:
+            raise TokenRejected("claims")
+        # Two clocks always differ a little, and `iat` alone grants nothing: only nonsense is refused.
+        if issued_at > now + leeway + _ISSUER_CLOCK_AHEAD:
+            raise TokenRejected("issued_in_future")
+    return expires_at
+
+
+def _check_audience(claims: Mapping[str, Any], scopes: tuple[str, ...], rules: Rules) -> None:
+    if rules.audience == "scope":
+        # Scopes are compared whole: a prefix would let a neighbour `<resource>/other` in.
+        if "aud" in claims or rules.scopes.isdisjoint(scopes):
+            raise TokenRejected("audience")
+        return
+    audience: object = claims.get("aud")
+    names = cast("list[object]", audience) if isinstance(audience, list) else [audience]
+    if not all(isinstance(name, str) for name in names) or rules.resource not in names:
+        raise TokenRejected("audience")
+
+
+def _scopes(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    value = claims.get("scope", "")
+    if not isinstance(value, str):
+        raise TokenRejected("claims")
+    try:
+        return scope_rules.parse(value)
+    except InvalidScope as error:
+        raise TokenRejected("claims") from error
+
+
+def _string(claims: Mapping[str, Any], name: str) -> str:
+    value = claims.get(name)
+    if not isinstance(value, str) or not value:
+        raise TokenRejected("claims")
+    return value
+
+
+def _time(claims: Mapping[str, Any], name: str) -> float:
+    value = claims.get(name)
+    # A bool is an int to Python, but not a NumericDate (RFC 7519 §2).
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LATEST_TIME:
+        raise TokenRejected("claims")
+    return value
+
+
+def _object(segment: str) -> Mapping[str, Any]:
+    try:
+        value: object = json.loads(
+            _decode(segment).decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
+        )
+    except (ValueError, RecursionError) as error:
+        raise TokenRejected("format") from error
+    if not isinstance(value, dict):
+        raise TokenRejected("format")
+    return cast("dict[str, Any]", value)
+
+
+def _decode(segment: str) -> bytes:
+    """Base64url in its one canonical spelling, or two different strings would be the same signature (RFC 7515 §2)."""
+    try:
+        data = urlsafe_b64decode(segment.encode("ascii") + b"=" * (-len(segment) % 4))
+    except ValueError as error:
+        raise TokenRejected("format") from error
+    if urlsafe_b64encode(data).rstrip(b"=").decode("ascii") != segment:
+        raise TokenRejected("format")
+    return data
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):  # two readers could believe two different values (RFC 7519 §4)
+        raise ValueError("a member appears twice")
+    return members
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

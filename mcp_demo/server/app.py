@@ -1,0 +1,132 @@
+"""The MCP server as an ASGI app: metadata and health for everybody, the MCP endpoint behind the authorization layer."""
+
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import httpx
+from mcp.server.mcpserver import MCPServer
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from mcp_demo import cognito
+from mcp_demo.oauth.access_token import Rules
+from mcp_demo.oauth.resource_metadata import WELL_KNOWN, well_known_url
+from mcp_demo.server import answers
+from mcp_demo.server.answers import Challenges
+from mcp_demo.server.authorization import Authorization
+from mcp_demo.server.body import MAX_BODY
+from mcp_demo.server.contexts import SqliteContexts
+from mcp_demo.server.guard import Guard
+from mcp_demo.server.keys import SigningKeys
+from mcp_demo.server.metadata import Document, resource_document
+from mcp_demo.server.operations import Operations
+from mcp_demo.server.protocol_version import ProtocolVersion
+from mcp_demo.server.tools import Tools, mcp_server
+from mcp_demo.server.verifier import TokenVerifier, TrustedIssuer
+from mcp_demo.settings import Issuer, ServerSettings
+
+
+def create_app(
+    settings: ServerSettings | None = None,
+    *,
+    clock: Callable[[], float] = time.time,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> Router:
+    """The MCP server.
+
+    Args:
+        settings: Else they are read from the environment.
+        clock: Seconds since the epoch, for the times in tokens.
+        transport: How keys are fetched, for tests.
+    """
+    settings = settings or ServerSettings.load()
+    resource = settings.mcp_url
+    operations = Operations(resource)
+    http = httpx.AsyncClient(transport=transport, timeout=5)
+    verifier = _verifier(settings, operations, http, clock)
+    store = SqliteContexts(settings.contexts_file)
+    manager = _session_manager(mcp_server(Tools(store, operations, clock)))
+    path = urlsplit(resource).path or "/"
+    protected = Authorization(
+        ProtocolVersion(manager.handle_request),
+        frozenset({path, path.rstrip("/") or "/", path.rstrip("/") + "/"}),
+        verifier,
+        operations,
+        Challenges(resource, operations),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: object) -> AsyncGenerator[None]:
+        async with http, manager.run():
+            try:
+                yield
+            finally:
+                await verifier.close()
+                store.close()
+
+    return Router(
+        routes=_open_routes(settings, operations),
+        redirect_slashes=False,
+        default=_default(Guard(protected, resource, settings.allowed_origins, settings.allowed_hosts)),
+        lifespan=lifespan,
+    )
+
+
+def _open_routes(settings: ServerSettings, operations: Operations) -> list[Route]:
+    """What needs no token. The metadata lies at the path form and, for clients that only look there, at the root."""
+    metadata = Document(
+        resource_document(settings.mcp_url, tuple(settings.authorization_servers), operations.basic),
+        cache="public, max-age=300",
+    )
+    health = Document({"status": "ok"}, cache="no-store")
+    paths = dict.fromkeys((urlsplit(well_known_url(settings.mcp_url)).path, WELL_KNOWN))
+    return [Route("/health", health), *(Route(path, metadata) for path in paths)]
+
+
+def _default(protected: ASGIApp) -> ASGIApp:
+    """Whatever is not open is protected; only well-known addresses without a document plainly do not exist."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/.well-known/"):
+            await answers.NOT_FOUND.send(send, head=scope["method"] == "HEAD")
+        else:
+            await protected(scope, receive, send)
+
+    return app
+
+
+def _session_manager(server: MCPServer) -> StreamableHTTPSessionManager:
+    """The SDK's Streamable HTTP, without sessions. Host, Origin and routing are ours, so its own app stays unused."""
+    server.streamable_http_app(
+        stateless_http=True,
+        json_response=True,
+        max_request_body_size=MAX_BODY,
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+    )
+    return server.session_manager
+
+
+def _verifier(
+    settings: ServerSettings, operations: Operations, http: httpx.AsyncClient, clock: Callable[[], float]
+) -> TokenVerifier:
+    first = Issuer(issuer=settings.issuer, jwks_uri=settings.jwks_uri, audience=settings.audience)
+    trusted = [
+        TrustedIssuer(
+            Rules(
+                issuer=issuer.issuer,
+                resource=settings.mcp_url,
+                scopes=frozenset(operations.all),
+                audience=issuer.audience,
+                algorithm=cognito.SIGNING_ALGORITHM,
+                token_use=cognito.TOKEN_USE_ACCESS,
+                leeway=settings.leeway,
+            ),
+            SigningKeys(issuer.jwks_uri, http),
+        )
+        for issuer in (first, *settings.more_issuers)
+    ]
+    return TokenVerifier(trusted, clock)

@@ -1,0 +1,100 @@
+"""The authorization layer: what reaches the MCP server passes here first (MCP Authorization, OAuth 2.1 §5)."""
+
+import logging
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from mcp_demo.oauth.access_token import AccessToken, TokenRejected
+from mcp_demo.oauth.errors import InvalidRequest
+from mcp_demo.server import answers
+from mcp_demo.server.answers import Answer, Challenges
+from mcp_demo.server.body import read_body, replay
+from mcp_demo.server.credentials import RawHeaders, bearer_token, form_has_token, is_form, values
+from mcp_demo.server.keys import KeysUnavailable
+from mcp_demo.server.operations import Operations
+from mcp_demo.server.verifier import TokenVerifier
+
+CALLER = "mcp_demo.caller"
+"""Where the verified `AccessToken` lies in the ASGI scope."""
+
+logger = logging.getLogger(__name__)
+
+
+class Authorization:
+    """ASGI middleware that lets a request through only with a token that covers it.
+
+    The request goes on without its Authorization header and with who is calling in `scope[CALLER]`: what runs behind
+    this layer cannot pass the token on, nor log it (MCP Security Best Practices › Token Passthrough).
+
+    Args:
+        app: The MCP endpoint.
+        paths: Where it lies. Any other path is refused like this one without a token, and does not exist with one.
+        verifier: Says whether a token is good.
+        operations: Says which scopes a request needs.
+        challenges: The refusals.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        paths: frozenset[str],
+        verifier: TokenVerifier,
+        operations: Operations,
+        challenges: Challenges,
+    ) -> None:
+        self._app = app
+        self._paths = paths
+        self._verifier = verifier
+        self._operations = operations
+        self._challenges = challenges
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        headers: RawHeaders = scope["headers"]
+        caller = await self._authenticate(headers)
+        refusal = caller if isinstance(caller, Answer) else self._route(scope)
+        if refusal is None and isinstance(caller, AccessToken):
+            refusal, receive = await self._authorize(headers, caller, receive)
+        if refusal is not None:
+            await refusal.send(send, head=scope["method"] == "HEAD")
+            return
+        kept = [(name, value) for name, value in headers if name != b"authorization"]
+        await self._app({**scope, "headers": kept, CALLER: caller}, receive, send)
+
+    async def _authenticate(self, headers: RawHeaders) -> AccessToken | Answer:
+        try:
+            token = bearer_token(headers)
+            if token is None:
+                return self._challenges.no_credentials
+            return await self._verifier.verify(token)
+        except InvalidRequest as error:
+            return self._challenges.invalid_request(error.description)
+        except TokenRejected as error:
+            logger.info("Access token refused: %s", error.reason)
+            return self._challenges.rejected(error.reason)
+        except KeysUnavailable:
+            return answers.KEYS_UNAVAILABLE
+
+    def _route(self, scope: Scope) -> Answer | None:
+        if scope["path"] not in self._paths:
+            return answers.NOT_FOUND
+        # Stateless: there is no stream to GET and no session to DELETE (MCP Streamable HTTP).
+        return None if scope["method"] == "POST" else answers.METHOD_NOT_ALLOWED
+
+    async def _authorize(
+        self, headers: RawHeaders, caller: AccessToken, receive: Receive
+    ) -> tuple[Answer | None, Receive]:
+        form = is_form(headers)
+        if self._operations.holds_all(caller.scopes) and not form:
+            return None, receive  # no operation could be refused: leave the body alone
+        body = await read_body(receive)
+        if body is None:
+            return answers.TOO_LARGE, receive
+        if form and form_has_token(body):
+            return self._challenges.invalid_request("The request carries an access token in two ways."), receive
+        needed = self._operations.missing(body, caller.scopes)
+        if needed:
+            version = next(iter(values(headers, b"mcp-protocol-version")), None)
+            named = self._operations.challenged(needed, caller.scopes, version)
+            return self._challenges.insufficient_scope(named), receive
+        return None, replay(body, receive)

@@ -1,0 +1,29 @@
+"""Reading a request's body ahead of the app that it is meant for."""
+
+from typing import Final
+
+from starlette.types import Message, Receive
+
+MAX_BODY: Final = 1024 * 1024
+
+
+async def read_body(receive: Receive) -> bytes | None:
+    """The whole body, or None if it is too large. One that breaks off is returned as far as it came."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY:
+            return None
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives the body once more, then goes on with the connection."""
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return again
