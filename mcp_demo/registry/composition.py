@@ -1,12 +1,13 @@
 """Registries put together: the clients of the settings first, then those of the store."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
-from mcp_demo.oauth import scopes as scope_rules
-from mcp_demo.oauth.errors import InvalidScope
-from mcp_demo.registry.model import AUTH_METHODS, ApplicationType, Client, Page, Registry
+from mcp_demo.oauth import client_metadata
+from mcp_demo.oauth.errors import InvalidClientMetadata, InvalidRedirectUri
+from mcp_demo.registry.model import AUTH_METHODS, Client, Page, Registry
 
 
 class FixedRegistry:
@@ -81,46 +82,21 @@ def settings_registry(document: str) -> FixedRegistry:
 
 
 def client_of(entry: object, where: str = "the client") -> Client:
-    """A pre-registered client from its metadata.
+    """A pre-registered client from its metadata; unlike one that registers itself, it is public unless it says more.
 
     Raises:
         ValueError: Says which member is missing or wrong.
     """
-    if not isinstance(entry, dict):
-        raise ValueError(f"Pre-registered clients: {where} is not an object.")
-    members = cast("Mapping[str, Any]", entry)
-    client_id, method = members.get("client_id"), members.get("token_endpoint_auth_method", "none")
+    members = cast("dict[str, Any]", entry) if isinstance(entry, dict) else {}
+    client_id = members.get("client_id")
     if not isinstance(client_id, str) or not client_id:
         raise ValueError(f"Pre-registered clients: {where} has no `client_id`.")
-    if method not in AUTH_METHODS:
-        raise ValueError(f"Pre-registered clients: {client_id} has an unknown `token_endpoint_auth_method`.")
+    defaults = {"token_endpoint_auth_method": "none", "grant_types": ["authorization_code", "refresh_token"]}
     try:
-        scopes = scope_rules.parse(members.get("scope") or "")
-    except InvalidScope as error:
-        raise ValueError(f"Pre-registered clients: the `scope` of {client_id} is malformed.") from error
-    application_type: ApplicationType = "native" if members.get("application_type") == "native" else "web"
-    return Client(
-        client_id=client_id,
-        redirect_uris=_strings(members, "redirect_uris", client_id),
-        client_name=members.get("client_name"),
-        client_uri=members.get("client_uri"),
-        scopes=scopes,
-        token_endpoint_auth_method=method,
-        grant_types=_strings(members, "grant_types", client_id, ("authorization_code", "refresh_token")),
-        application_type=application_type,
-        secret_hash=members.get("client_secret_sha256"),
-        jwks=members.get("jwks"),
-        jwks_uri=members.get("jwks_uri"),
-    )
-
-
-def _strings(members: Mapping[str, Any], name: str, client_id: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
-    value = members.get(name, default)
-    if not isinstance(value, list | tuple) or not all(
-        isinstance(item, str) for item in cast("Iterable[object]", value)
-    ):
-        raise ValueError(f"Pre-registered clients: `{name}` of {client_id} is not an array of strings.")
-    result = tuple(cast("Iterable[str]", value))
-    if not result:
-        raise ValueError(f"Pre-registered clients: {client_id} has no `{name}`.")
-    return result
+        metadata = client_metadata.parse(defaults | members)
+    except (InvalidClientMetadata, InvalidRedirectUri) as error:
+        raise ValueError(f"Pre-registered clients: {client_id}: {error.description}") from None
+    if metadata.token_endpoint_auth_method not in AUTH_METHODS:
+        raise ValueError(f"Pre-registered clients: {client_id} has an unknown `token_endpoint_auth_method`.")
+    client = Client.from_metadata(client_id, metadata, source="pre-registered")
+    return replace(client, secret_hash=members.get("client_secret_sha256"))

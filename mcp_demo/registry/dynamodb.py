@@ -7,10 +7,11 @@ to see an expired client first, because its app client in the user pool must go 
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from mcp_demo.registry.model import DAY, Client, ClientExists, Page, RegistryFull
 
@@ -94,15 +95,16 @@ class DynamoDBRegistry:
             ClientExists: The client id is taken.
             RegistryFull: `limit` clients have registered themselves already.
         """
-        counted = client.source == "dcr"
-        if counted and not self._count(1, limit):
+        if client.source == "dcr" and not self._count(1, limit):
             raise RegistryFull
         try:
             if not self._put(client, "attribute_not_exists(client_id)", {}, {}):
                 raise ClientExists(client.client_id)
+        except ClientExists:
+            self._uncount(client)
+            raise
         except BaseException:
-            if counted:
-                self._count(-1)
+            self._take_back(client)
             raise
 
     def replace(self, client: Client, *, was: Client) -> bool:
@@ -123,8 +125,8 @@ class DynamoDBRegistry:
                 ConditionExpression="attribute_exists(client_id)",
             )
         )
-        if gone and client.source == "dcr":
-            self._count(-1)
+        if gone:
+            self._uncount(client)
         return gone
 
     def recount(self, registered: int) -> None:
@@ -143,6 +145,23 @@ class DynamoDBRegistry:
                 **capped,
             )
         )
+
+    def _uncount(self, client: Client) -> None:
+        if client.source == "dcr":
+            self._count(-1)
+
+    def _take_back(self, client: Client) -> None:
+        """Remove what a failed write may have left: an answer that got lost may have been a success."""
+        with suppress(ClientError, BotoCoreError):  # the failure to tell is the first one; the sweep sees to the rest
+            on_condition(
+                lambda: self._client.delete_item(
+                    TableName=self._table,
+                    Key={"client_id": {"S": client.client_id}},
+                    ConditionExpression="created = :created",
+                    ExpressionAttributeValues={":created": item_of(client)["created"]},
+                )
+            )
+            self._uncount(client)
 
     def _put(self, client: Client, condition: str, names: Mapping[str, str], values: Item) -> bool:
         extra: Item = {}

@@ -11,8 +11,10 @@ import hmac
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, cast, get_args
 
+from mcp_demo.oauth.client_metadata import ClientMetadata
+from mcp_demo.oauth.redirect_uri import is_loopback
 from mcp_demo.oauth.token import AuthMethod
 
 Source = Literal["pre-registered", "cimd", "dcr"]
@@ -89,6 +91,29 @@ class Client:
     expires: float | None = None
     registration_access_token_hash: str | None = field(default=None, repr=False)
     upstream_client_id: str | None = None
+
+    @classmethod
+    def from_metadata(cls, client_id: str, metadata: ClientMetadata, *, source: Source) -> "Client":
+        """A client as its metadata describes it; without `application_type`, its redirect URIs tell which it is."""
+        https = any(uri.lower().startswith("https:") for uri in metadata.redirect_uris)
+        return cls(
+            client_id=client_id,
+            redirect_uris=metadata.redirect_uris,
+            client_name=metadata.client_name,
+            client_uri=metadata.client_uri,
+            scopes=metadata.scope,
+            token_endpoint_auth_method=cast("AuthMethod", metadata.token_endpoint_auth_method),
+            grant_types=metadata.grant_types,
+            application_type=cast("ApplicationType", metadata.application_type or ("web" if https else "native")),
+            jwks=metadata.jwks,
+            jwks_uri=metadata.jwks_uri,
+            source=source,
+        )
+
+    @property
+    def loopback_only(self) -> bool:
+        """Whether any program on the person's machine could receive the response (MCP, Localhost Redirect Risks)."""
+        return bool(self.redirect_uris) and all(is_loopback(uri) for uri in self.redirect_uris)
 
     def is_expired(self, now: float) -> bool:
         """Whether nobody used it for its whole lifetime."""

@@ -46,12 +46,15 @@ def test_settings_clients_are_read_with_their_defaults() -> None:
     [
         ("{", "not JSON"),
         ("{}", "not a JSON array"),
-        ("[1]", "entry 0 is not an object"),
+        ("[1]", "entry 0 has no `client_id`"),
         ('[{"redirect_uris": []}]', "entry 0 has no `client_id`"),
-        ('[{"client_id": "a"}]', "a has no `redirect_uris`"),
-        ('[{"client_id": "a", "redirect_uris": "https://a.example/"}]', "not an array of strings"),
-        ('[{"client_id": "a", "redirect_uris": ["x"], "scope": "a  b"}]', "`scope` of a is malformed"),
-        ('[{"client_id": "a", "redirect_uris": ["x"], "token_endpoint_auth_method": "tls"}]', "unknown"),
+        ('[{"client_id": "a"}]', "a: `redirect_uris` has to name"),
+        ('[{"client_id": "a", "redirect_uris": "https://a.example/"}]', "redirect_uris.* is not an array of strings"),
+        ('[{"client_id": "a", "redirect_uris": ["https://a.example/"], "scope": "a  b"}]', "a: `scope` is not a list"),
+        (
+            '[{"client_id": "a", "redirect_uris": ["https://a.example/"], "token_endpoint_auth_method": "tls"}]',
+            "unknown",
+        ),
     ],
 )
 def test_a_wrong_settings_document_says_what_is_wrong(document: str, says: str) -> None:
