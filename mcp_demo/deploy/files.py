@@ -37,3 +37,8 @@ def write_private(path: Path, text: str) -> None:
         with suppress(FileNotFoundError):
             Path(temporary).unlink()
         raise
+
+
+def env_folder(state: Path, profile_name: str) -> Path:
+    """Where the env files of a profile are: a deployment to AWS does not touch those of a local run."""
+    return state / ("env" if profile_name == "local" else f"env-{profile_name}")

@@ -86,10 +86,7 @@ def env_example() -> str:
     for part in (ServerSettings, BridgeSettings, ClientSettings, DomainSettings):
         lines += ["", f"# {(part.__doc__ or '').strip()}"]
         for name, field in part.model_fields.items():
-            note = (
-                field.description
-                or {"audience": "resource: by `aud`; scope: by scopes.", "region": "Its Region."}[name]
-            )
+            note = field.description or f"{name.replace('_', ' ').capitalize()}."
             lines.append(f"# {note}")
             example = "" if field.is_required() or field.default is None else _plain(field.default)
             lines.append(f"{PREFIX}{name.upper()}={example}")

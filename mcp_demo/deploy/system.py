@@ -28,11 +28,6 @@ def stack_name(name: str, stack: str) -> str:
     return f"{name}-{stack}"
 
 
-def env_folder(state: Path, profile_name: str) -> Path:
-    """Where the env files of a profile are: a deployment to AWS does not touch those of a local run."""
-    return state / ("env" if profile_name == "local" else f"env-{profile_name}")
-
-
 def plans(profile: Profile, endpoints: Endpoints, name: str = DEFAULT_NAME) -> list[Plan]:
     """The stacks in the order they are deployed in."""
     identity = {
