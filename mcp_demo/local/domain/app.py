@@ -1,0 +1,99 @@
+"""The application: `create_app` puts the parts together. Loopback only, by every measure we have."""
+
+import ipaddress
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI, Request
+from fastapi.responses import PlainTextResponse, Response
+
+from mcp_demo.errors import SetupError
+from mcp_demo.local.domain.authorize import authorize_router
+from mcp_demo.local.domain.browser import Browser
+from mcp_demo.local.domain.errors import UnsafeRequest, as_json, as_page
+from mcp_demo.local.domain.grants import Grants
+from mcp_demo.local.domain.login import login_router
+from mcp_demo.local.domain.logout import logout_router
+from mcp_demo.local.domain.parts import Parts
+from mcp_demo.local.domain.pool import Pool
+from mcp_demo.local.domain.signing import Signer
+from mcp_demo.local.domain.store import Store
+from mcp_demo.local.domain.token import token_router
+from mcp_demo.local.domain.userinfo import userinfo_router
+from mcp_demo.oauth.errors import OAuthError
+from mcp_demo.oauth.resource import is_loopback_host
+from mcp_demo.settings import DomainSettings
+from mcp_demo.web.pages import Pages
+
+
+def create_app(settings: DomainSettings | None = None, *, clock: Callable[[], float] = time.time) -> FastAPI:
+    """The user-pool domain of `settings`, else of the environment.
+
+    Raises:
+        SetupError: Settings are missing, or lead off this machine.
+    """
+    settings = settings or DomainSettings.load()
+    _require_loopback(settings)
+    pool, store = Pool(settings), Store(settings.state_dir, clock)
+    parts = Parts(
+        settings=settings,
+        pool=pool,
+        store=store,
+        grants=Grants(store),
+        browser=Browser(settings, store, pool),
+        signer=Signer(settings),
+        pages=Pages("mcp_demo.local.domain", product="Sign-in", role="local stand-in"),
+        clock=clock,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        yield
+        store.close()
+
+    app = FastAPI(title="User-pool domain (local stand-in)", openapi_url=None, lifespan=lifespan)
+    app.middleware("http")(_loopback_only)
+    _answer_errors(app, parts)
+    for router in (authorize_router, login_router, token_router, userinfo_router, logout_router):
+        app.include_router(router(parts))
+
+    @app.get("/health")
+    def health() -> dict[str, str]:  # pyright: ignore[reportUnusedFunction]
+        return {"status": "ok"}
+
+    return app
+
+
+def _require_loopback(settings: DomainSettings) -> None:
+    for name, url in (("MCP_DEMO_DOMAIN", settings.domain), ("MCP_DEMO_AWS_ENDPOINT", settings.aws_endpoint)):
+        if not is_loopback_host(urlsplit(url).hostname):
+            raise SetupError(
+                f"{name} is not on this machine; the local user-pool domain serves nothing else.",
+                "On AWS the user pool has a domain of its own.",
+            )
+
+
+async def _loopback_only(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Refuse names and addresses that are not this machine's, against DNS rebinding and a listener put elsewhere."""
+    if not is_loopback_host(request.url.hostname) or not _is_here(request):
+        return PlainTextResponse("This stand-in answers on this machine only.\n", status_code=403)
+    return await proceed(request)
+
+
+def _is_here(request: Request) -> bool:
+    try:
+        return request.client is None or ipaddress.ip_address(request.client.host).is_loopback
+    except ValueError:  # an in-process caller without an address
+        return True
+
+
+def _answer_errors(app: FastAPI, parts: Parts) -> None:
+    @app.exception_handler(OAuthError)
+    def oauth_error(_: Request, error: OAuthError) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return as_json(error)
+
+    @app.exception_handler(UnsafeRequest)
+    def unsafe_request(_: Request, error: UnsafeRequest) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return as_page(parts.pages, error)
