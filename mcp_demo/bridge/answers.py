@@ -70,6 +70,8 @@ async def oauth_error(request: Request, error: Exception) -> Response:
     headers = dict(NO_STORE)
     if isinstance(error, InvalidClient) and "authorization" in request.headers:
         headers["WWW-Authenticate"] = f'Basic realm="{bridge_of(request).issuer}"'
+    if error.status == 405:
+        headers["Allow"] = "POST"
     if error.status == 503:
         headers["Retry-After"] = "2"
     return JSONResponse(error.as_dict(), status_code=error.status, headers=headers)

@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager
 
 import httpx
 from starlette.applications import Starlette
-from starlette.endpoints import HTTPEndpoint
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -34,7 +33,7 @@ from mcp_demo.bridge.upstream import Upstream
 from mcp_demo.errors import SetupError
 from mcp_demo.exchange.wire import to_json
 from mcp_demo.oauth import server_metadata
-from mcp_demo.oauth.errors import InvalidRequest, OAuthError
+from mcp_demo.oauth.errors import OAuthError
 from mcp_demo.registry.composition import settings_registry
 from mcp_demo.registry.model import Registry
 from mcp_demo.settings import BridgeSettings
@@ -49,6 +48,7 @@ _CORS = Middleware(
     expose_headers=["WWW-Authenticate", "Retry-After"],
     max_age=600,
 )
+_ANY = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")  # the endpoint itself refuses all but POST, in JSON
 
 
 def create_app(
@@ -106,29 +106,14 @@ def _bridge(
 
 def _routes() -> list[Route]:
     return [
-        Route(server_metadata.OAUTH, _Metadata, middleware=[_CORS]),
-        Route("/token", _Token, middleware=[_CORS]),
+        Route(server_metadata.OAUTH, metadata, methods=["GET", "OPTIONS"], middleware=[_CORS]),
+        Route("/token", token, methods=_ANY, middleware=[_CORS]),
         Route("/authorize", authorize, methods=["GET"]),
         Route("/consent", decide, methods=["POST"]),
         Route("/callback", callback, methods=["GET"]),
         Route("/trace/{key}", _trace, methods=["GET"]),
         Route("/health", _health, methods=["GET"]),
     ]
-
-
-class _Metadata(HTTPEndpoint):
-    async def get(self, request: Request) -> Response:
-        return await metadata(request)
-
-
-class _Token(HTTPEndpoint):
-    async def post(self, request: Request) -> Response:
-        return await token(request)
-
-    async def method_not_allowed(self, request: Request) -> Response:
-        response = await answers.oauth_error(request, InvalidRequest("Use POST.", status=405))
-        response.headers["Allow"] = "POST"
-        return response
 
 
 async def _health(request: Request) -> Response:

@@ -19,11 +19,10 @@ from mcp_demo.bridge.payloads import CheckedRequest
 from mcp_demo.bridge.wire import Pairs, only, query_pairs, values
 from mcp_demo.oauth import pkce
 from mcp_demo.oauth.errors import InvalidRequest, OAuthError, UnauthorizedClient, UnsupportedResponseType
-from mcp_demo.oauth.redirect_uri import is_registered
+from mcp_demo.oauth.redirect_uri import is_registered, objection
 from mcp_demo.registry.model import Client
 
 _BACK = "Go back to the application and start again. If that does not help, tell its makers."
-_SCRIPT_SCHEMES = frozenset({"javascript", "data", "vbscript", "file", "blob", "about", "view-source"})
 _MAX_STATE = 2048
 
 
@@ -75,7 +74,7 @@ def _redirect_uri(client: Client, pairs: Pairs) -> str:
     good = (
         len(named) == 1
         and is_registered(named[0], client.redirect_uris)
-        and urlsplit(named[0]).scheme.lower() not in _SCRIPT_SCHEMES
+        and objection(named[0]) is None  # whatever let it into a registry, no browser is sent to a script
     )
     if not good:
         raise Stop(

@@ -40,6 +40,8 @@ _log = logging.getLogger(__name__)
 
 async def token(request: Request) -> Response:
     """The token endpoint."""
+    if request.method != "POST":
+        raise InvalidRequest("Use POST.", status=405)
     bridge = bridge_of(request)
     form = only(await form_pairs(request), resource=bridge.settings.mcp_url)
     grant_type = form.get("grant_type")
