@@ -56,6 +56,7 @@ def part_settings(
             issuer=issuer,
             aws_endpoint=endpoints.aws,
             key_dir=endpoints.key_dir,
+            state_dir=endpoints.key_dir.parent.parent / "domain",
         )
     return settings
 
