@@ -28,7 +28,7 @@ _METHODS = frozenset({"none", "private_key_jwt"})
 
 
 def is_url(client_id: str) -> bool:
-    """Whether a client id is meant as a URL, so that no registry has to be asked (CIMD-00 §3)."""
+    """Whether a client id is meant as a URL, so that no registry has to be asked (CIMD §3)."""
     return client_id.lower().startswith(("https:", "http:"))
 
 
@@ -39,7 +39,7 @@ def validate_client_id_url(url: str, allow_loopback_http: bool) -> None:
         url: The client id as it came with the request.
         allow_loopback_http: Accept http on loopback too. For a stack that runs on one machine, never in production.
 
-    Spec: CIMD-00 §3: https, a path, no dot segments (written with %2e neither), no fragment, no user information.
+    Spec: CIMD §3: https, a path, no dot segments (written with %2e neither), no fragment, no user information.
 
     Raises:
         InvalidClient: It breaks a rule; the description says which.
@@ -74,7 +74,7 @@ def parse(document: object, client_id_url: str) -> ClientMetadata:
         document: The parsed JSON.
         client_id_url: The client id as it came with the request, which is the URL the document was fetched from.
 
-    Spec: CIMD-00 §4.1 and §6.2, MCP 2026-07-28 Client ID Metadata Documents › Implementation Requirements.
+    Spec: CIMD §4.1 and §6.2, MCP 2026-07-28 Client ID Metadata Documents › Implementation Requirements.
 
     Raises:
         InvalidClient: `client_id` differs in any character, a required member is missing, a shared secret is declared,
@@ -100,7 +100,7 @@ def parse(document: object, client_id_url: str) -> ClientMetadata:
 
 
 def allows_redirect_uri(metadata: ClientMetadata, requested: str) -> bool:
-    """Whether the document lists a redirect URI; of a loopback one the port may vary (CIMD-00 §4.5, RFC 8252 §7.3)."""
+    """Whether the document lists a redirect URI; of a loopback one the port may vary (CIMD §4.5, RFC 8252 §7.3)."""
     return redirect_uri.is_registered(requested, metadata.redirect_uris)
 
 
