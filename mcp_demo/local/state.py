@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mcp_demo.deploy.endpoints import Endpoints
 from mcp_demo.deploy.files import private_folder, write_private
 from mcp_demo.deploy.users import User
 from mcp_demo.errors import SetupError
@@ -59,6 +60,21 @@ class Run:
         everything = self.to_dict()
         del everything["client_id"], everything["pids"]
         return everything
+
+    def endpoints(self) -> Endpoints:
+        """The addresses of this run, as a deployment wants them."""
+        usual = Endpoints()
+        return Endpoints(
+            mcp=self.server,
+            bridge=self.bridge,
+            static=self.clients.get("static", usual.static),
+            auto=self.clients.get("dcr", usual.auto),
+            metadata=self.clients.get("cimd", usual.metadata),
+            domain=self.domain,
+            aws=self.aws,
+            key_dir=self.state / "aws" / "cognito-pool-keys",
+            audience=self.audience,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """What is written to `run.json`."""

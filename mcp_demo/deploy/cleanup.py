@@ -1,0 +1,74 @@
+"""Remove what was deployed, and prove that it is gone: by asking the services, not by trusting the stack."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mcp_demo.deploy.profile import Profile, aws_failures
+from mcp_demo.deploy.stacks import Progress, delete, find
+from mcp_demo.deploy.system import KEYS_FILE, STACKS, stack_name
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What there is of a deployment.
+
+    Attributes:
+        stacks: Stack names, in the order they can be deleted in.
+        resources: What the services themselves know under our names.
+        files: Env files and keys on this machine.
+    """
+
+    stacks: tuple[str, ...]
+    resources: tuple[str, ...]
+    files: tuple[Path, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is there."""
+        return not (self.stacks or self.resources or self.files)
+
+
+def take_inventory(profile: Profile, name: str, folder: Path) -> Inventory:
+    """List what there is under a name, in AWS and in the folder of its env files.
+
+    Raises:
+        SetupError: AWS cannot be asked.
+    """
+    with aws_failures():
+        cloudformation = profile.cloudformation()
+        names = [stack_name(name, stack) for stack in reversed(STACKS)]
+        stacks = tuple(stack for stack in names if find(cloudformation, stack))
+        resources = (*_user_pools(profile, name), *_roles(profile, names))
+    return Inventory(stacks, resources, tuple(_files(folder)))
+
+
+def remove(profile: Profile, inventory: Inventory, progress: Progress) -> None:
+    """Delete the stacks, then the files; can be interrupted and run again.
+
+    Raises:
+        SetupError: AWS cannot be used, or a stack cannot be deleted.
+    """
+    with aws_failures():
+        cloudformation = profile.cloudformation()
+        for stack in inventory.stacks:
+            delete(cloudformation, stack, progress)
+    for file in inventory.files:
+        file.unlink(missing_ok=True)
+
+
+def _user_pools(profile: Profile, name: str) -> list[str]:
+    pages = profile.cognito().get_paginator("list_user_pools").paginate(PaginationConfig={"PageSize": 60})
+    pools = [pool for page in pages for pool in page["UserPools"] if pool.get("Name") == name]
+    return [f"user pool {pool.get('Id', name)}" for pool in pools]
+
+
+def _roles(profile: Profile, stacks: list[str]) -> list[str]:
+    """CloudFormation starts the name of a role with that of its stack."""
+    pages = profile.iam().get_paginator("list_roles").paginate()
+    names = [role["RoleName"] for page in pages for role in page["Roles"]]
+    return [f"role {role}" for role in names if any(role.startswith(f"{stack}-") for stack in stacks)]
+
+
+def _files(folder: Path) -> list[Path]:
+    candidates = [*sorted(folder.glob("*.env")), folder / ".env.example", folder / KEYS_FILE]
+    return [path for path in candidates if path.exists()]
