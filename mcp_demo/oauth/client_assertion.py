@@ -160,11 +160,13 @@ def _header(assertion: str, algorithms: Collection[str]) -> tuple[Mapping[str, A
 
 
 def _candidates(keys: Mapping[str, Any], header: Mapping[str, Any], key_id: str | None) -> Iterator[Key]:
-    """The registered keys that may have made the signature; the header's own `jwk`, `jku` or `x5c` never count."""
+    """The registered keys that may have made the signature; the header's own `jwk`, `jku` or `x5c` never count.
+
+    Their `use`, `key_ops` and `alg` are observed when the signature is checked.
+    """
     kind = _KINDS[header["alg"]]
     for members in cast("list[dict[str, Any]]", keys.get("keys") or []):
-        named, purpose, algorithm = members.get("kid"), members.get("use", "sig"), members.get("alg", header["alg"])
-        if purpose != "sig" or algorithm != header["alg"] or (key_id is not None and named != key_id):
+        if key_id is not None and members.get("kid") != key_id:
             continue
         try:
             key = kind.import_key(members)

@@ -196,6 +196,14 @@ def test_what_is_no_jwt_is_refused(text: str):
     assert refusal(text)
 
 
+def test_a_huge_assertion_is_refused_before_it_is_read():
+    assert "too large" in refusal(assertion(padding="x" * 8192))
+
+
+def test_true_is_not_a_time():
+    assert "`iat`" in refusal(assertion(iat=True))
+
+
 def test_a_payload_that_is_no_object_is_refused():
     registry = jws.JWSRegistry(algorithms=["ES256"])
     text = jws.serialize_compact({"alg": "ES256"}, "[]", KEY, registry=registry)
