@@ -1,0 +1,143 @@
+"""The short way in: a token, the tools, a call.
+
+from mcp_demo.client.api import call_tool
+print(asyncio.run(call_tool("http://localhost:3001/mcp", "whoami", {}, client_id="...")))
+"""
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from typing import Any, TypeVar
+
+import httpx
+import httpx2
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CallToolResult, Tool
+
+from mcp_demo.client import mcp
+from mcp_demo.client.auth import SdkOAuth
+from mcp_demo.client.drive import Record, SignInWay, drive, ignore
+from mcp_demo.client.engine import Engine, Policy
+from mcp_demo.client.errors import ClientError
+from mcp_demo.client.grant import Grant
+from mcp_demo.client.registration import Identity
+from mcp_demo.client.sign_in import Loopback
+from mcp_demo.client.storage import Store, Vault
+from mcp_demo.oauth.errors import ErrorResponse, ProtocolViolation
+
+R = TypeVar("R")
+Transport = Callable[[], httpx.AsyncClient]
+
+
+async def get_token(
+    mcp_url: str,
+    *,
+    client_id: str | None = None,
+    client_secret: str | None = None,
+    scopes: Sequence[str] | None = None,
+    sign_in: SignInWay | None = None,
+    redirect_uri: str | None = None,
+    store: Store | None = None,
+    identity: Identity | None = None,
+    record: Record = ignore,
+) -> Grant:
+    """An access token for an MCP server: from the store, by refresh, or by signing in.
+
+    Args:
+        mcp_url: The MCP endpoint.
+        client_id: A client id registered beforehand; without it the client registers itself.
+        client_secret: Its secret.
+        scopes: Scopes to ask for instead of those that the server names.
+        sign_in: How somebody signs in; default: the system's browser and a listener on a free port.
+        redirect_uri: Where `sign_in` expects the browser; default: the listener's address.
+        store: Where grants are kept.
+        identity: All that can be said about the client, instead of `client_id` and `client_secret`.
+        record: Is told every exchange.
+    """
+    who = identity or Identity(client_id=client_id, client_secret=client_secret)
+    policy = Policy(scopes=tuple(scopes) if scopes else None)
+    with nullcontext() if sign_in else Loopback() as listener:
+        way, redirect = _way(sign_in, redirect_uri, listener)
+        engine = Engine(mcp_url, who, redirect, Vault(store), policy)
+        held = engine.vault.grant(mcp_url)
+        if held and scopes and not set(scopes) <= set(held.scopes):
+            engine.vault.forget_grant(mcp_url)
+        async with httpx.AsyncClient(timeout=30) as http:
+            await drive(engine.send(mcp.list_tools(mcp_url)), http, way, record)
+    grant = engine.vault.grant(mcp_url)
+    if grant is None:
+        raise ClientError("The MCP server answers without a token, so there is none to get.")
+    return grant
+
+
+async def call_tool(
+    mcp_url: str,
+    tool: str,
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    client_id: str | None = None,
+    client_secret: str | None = None,
+    sign_in: SignInWay | None = None,
+    redirect_uri: str | None = None,
+    store: Store | None = None,
+    identity: Identity | None = None,
+    record: Record = ignore,
+) -> CallToolResult:
+    """Call a tool with the official SDK, authorizing as needed, step-up included; arguments as in `get_token`."""
+    who = identity or Identity(client_id=client_id, client_secret=client_secret)
+    async with connect(mcp_url, who, sign_in, redirect_uri, store, record) as client:
+        return await client.call_tool(tool, dict(arguments or {}))
+
+
+async def list_tools(
+    mcp_url: str,
+    *,
+    client_id: str | None = None,
+    client_secret: str | None = None,
+    sign_in: SignInWay | None = None,
+    redirect_uri: str | None = None,
+    store: Store | None = None,
+    identity: Identity | None = None,
+    record: Record = ignore,
+) -> list[Tool]:
+    """The tools of a server, with the official SDK; arguments as in `get_token`."""
+    who = identity or Identity(client_id=client_id, client_secret=client_secret)
+    async with connect(mcp_url, who, sign_in, redirect_uri, store, record) as client:
+        return (await client.list_tools()).tools
+
+
+@asynccontextmanager
+async def connect(
+    mcp_url: str,
+    identity: Identity,
+    sign_in: SignInWay | None = None,
+    redirect_uri: str | None = None,
+    store: Store | None = None,
+    record: Record = ignore,
+) -> AsyncGenerator[Client]:
+    """An `mcp.Client` whose transport authorizes by itself.
+
+    Raises:
+        ClientError, ErrorResponse, ProtocolViolation: What went wrong, in place of the SDK's "connection closed".
+    """
+    with nullcontext() if sign_in else Loopback() as listener:
+        way, redirect = _way(sign_in, redirect_uri, listener)
+        auth = SdkOAuth(Engine(mcp_url, identity, redirect, Vault(store)), way, record)
+        try:
+            async with (
+                httpx2.AsyncClient(auth=auth, timeout=httpx2.Timeout(30, read=300)) as http,
+                Client(streamable_http_client(mcp_url, http_client=http)) as client,
+            ):
+                yield client
+        except Exception as error:
+            if isinstance(auth.failure, ClientError | ErrorResponse | ProtocolViolation):
+                raise auth.failure from error
+            raise
+
+
+def _way(sign_in: SignInWay | None, redirect_uri: str | None, listener: Loopback | None) -> tuple[SignInWay, str]:
+    if listener is not None:
+        return listener, listener.redirect_uri
+    if sign_in is None:
+        raise ValueError("There is neither a way to sign in nor a listener.")
+    return sign_in, redirect_uri or getattr(sign_in, "redirect_uri", "http://localhost:3000/callback")

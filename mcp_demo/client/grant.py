@@ -1,0 +1,147 @@
+"""Grants: getting tokens for a code, a refresh token or a client's own credentials, and keeping what came of it.
+
+Spec: OAuth 2.1 §3.2, §4.1.3, §4.2 and §4.3, RFC 8707 §2.2.
+"""
+
+import json
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlencode
+
+from mcp_demo.client.events import Flow, Step, fetch
+from mcp_demo.client.pending import PendingAuthorization
+from mcp_demo.client.registration import Registration
+from mcp_demo.exchange.model import Request
+from mcp_demo.oauth import scopes as scope_rules
+from mcp_demo.oauth import token
+from mcp_demo.oauth.errors import ResponseInvalid
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What one authorization server gave us for one resource."""
+
+    issuer: str
+    resource: str
+    client_id: str
+    token_endpoint: str
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    expires_at: float | None = None
+    scopes: tuple[str, ...] = ()
+    requested: tuple[str, ...] = ()
+
+    def is_fresh(self, now: float, leeway: float) -> bool:
+        """Whether the access token will still be good in `leeway` seconds."""
+        return self.expires_at is None or now + leeway < self.expires_at
+
+
+def exchange_code(pending: PendingAuthorization, registration: Registration, code: str, now: float) -> Flow[Grant]:
+    """Trade an authorization code for tokens (OAuth 2.1 §4.1.3, RFC 7636 §4.5)."""
+    form = token.code_form(
+        code=code,
+        redirect_uri=pending.redirect_uri,
+        code_verifier=pending.code_verifier,
+        resource=pending.resource,
+    )
+    step = _step(
+        "Trade the code for tokens",
+        "The code alone is worthless: only who knows the verifier behind the challenge gets tokens for it.",
+        "OAuth 2.1 §4.1.3",
+        pending.token_endpoint,
+        form,
+        registration,
+    )
+    answer = yield from _tokens(step)
+    requested = pending.scopes or ()
+    return Grant(
+        issuer=pending.issuer,
+        resource=pending.resource,
+        client_id=registration.client_id,
+        token_endpoint=pending.token_endpoint,
+        access_token=answer.access_token,
+        refresh_token=answer.refresh_token,
+        expires_at=_expiry(answer, now),
+        scopes=requested if answer.scopes is None else answer.scopes,
+        requested=requested,
+    )
+
+
+def refresh(grant: Grant, registration: Registration, now: float) -> Flow[Grant]:
+    """Trade a refresh token for a new access token, keeping the old refresh token unless a new one comes.
+
+    Spec: OAuth 2.1 §4.3, RFC 8707 §2.2.
+    """
+    if grant.refresh_token is None:
+        raise ResponseInvalid("There is no refresh token.")
+    step = _step(
+        "Refresh the access token",
+        "The access token is at its end; the refresh token gets another one without asking the person again.",
+        "OAuth 2.1 §4.3.1",
+        grant.token_endpoint,
+        token.refresh_form(refresh_token=grant.refresh_token, resource=grant.resource),
+        registration,
+    )
+    answer = yield from _tokens(step)
+    return replace(
+        grant,
+        access_token=answer.access_token,
+        refresh_token=answer.refresh_token or grant.refresh_token,
+        expires_at=_expiry(answer, now),
+        scopes=grant.scopes if answer.scopes is None else answer.scopes,
+    )
+
+
+def client_credentials(
+    issuer: str,
+    resource: str,
+    token_endpoint: str,
+    registration: Registration,
+    scopes: tuple[str, ...] | None,
+    now: float,
+) -> Flow[Grant]:
+    """Get a token for the client itself, nobody signing in (OAuth 2.1 §4.2)."""
+    form = {"grant_type": "client_credentials", "resource": resource}
+    if scopes:
+        form["scope"] = scope_rules.join(scopes)
+    step = _step(
+        "Ask for a token of the client's own",
+        "No person is involved: the client shows its own credentials and acts for itself.",
+        "OAuth 2.1 §4.2",
+        token_endpoint,
+        form,
+        registration,
+    )
+    answer = yield from _tokens(step)
+    return Grant(
+        issuer=issuer,
+        resource=resource,
+        client_id=registration.client_id,
+        token_endpoint=token_endpoint,
+        access_token=answer.access_token,
+        expires_at=_expiry(answer, now),
+        scopes=(scopes or ()) if answer.scopes is None else answer.scopes,
+        requested=scopes or (),
+    )
+
+
+def _step(name: str, why: str, spec: str, endpoint: str, form: dict[str, str], registration: Registration) -> Step:
+    """A token request, the client authenticated by the one method it was registered with (OAuth 2.1 §2.4)."""
+    headers, fields = token.client_authentication(
+        registration.method, registration.client_id, registration.client_secret
+    )
+    sent = (("content-type", "application/x-www-form-urlencoded"), ("accept", "application/json"), *headers.items())
+    body = urlencode({**form, **fields}).encode()
+    return Step(name, why, spec, "client", "authorization server", "token", Request("POST", endpoint, sent, body))
+
+
+def _tokens(step: Step) -> Flow[token.TokenResponse]:
+    response = yield from fetch(step)
+    try:
+        document: object = json.loads(response.body)
+    except (ValueError, RecursionError):
+        document = None
+    return token.read_response(response.status, document)
+
+
+def _expiry(answer: token.TokenResponse, now: float) -> float | None:
+    return None if answer.expires_in is None else now + answer.expires_in

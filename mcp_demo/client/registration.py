@@ -1,0 +1,200 @@
+"""How a client becomes known to an authorization server.
+
+Spec: MCP 2026-07-28 Client Registration; RFC 7591, CIMD §3.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+
+from mcp_demo.client.errors import IssuerChanged, RegistrationFailed
+from mcp_demo.client.events import Flow, Step, fetch
+from mcp_demo.exchange.model import Request, Response
+from mcp_demo.exchange.redact import redact_text
+from mcp_demo.oauth import redirect_uri, scopes
+from mcp_demo.oauth.server_metadata import ServerMetadata
+from mcp_demo.oauth.token import AuthMethod
+
+Way = Literal["pre-registered", "metadata document", "dynamic"]
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What an authorization server calls us. Valid for this issuer only (SEP-2352)."""
+
+    issuer: str
+    client_id: str
+    way: Way
+    method: AuthMethod = "none"
+    redirect_uris: tuple[str, ...] = ()
+    client_secret: str | None = field(default=None, repr=False)
+    secret_expires_at: int = 0
+    registration_client_uri: str | None = None
+    registration_access_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a client is, whichever authorization server it meets.
+
+    Args:
+        client_name: What the consent page shows.
+        client_id: A client id that was registered beforehand.
+        client_secret: Its secret.
+        issuer: The authorization server these two are from; unknown, the first one met.
+        method: How the client authenticates at the token endpoint, where metadata leaves the choice.
+        metadata_url: The https URL of our Client ID Metadata Document.
+        dynamic: Whether to register where neither of these helps.
+        scopes: Scopes to name in a dynamic registration.
+        ask: Asks the person for a client id and a secret, as a last resort.
+    """
+
+    client_name: str = "mcp-demo"
+    client_id: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
+    issuer: str | None = None
+    method: AuthMethod | None = None
+    metadata_url: str | None = None
+    dynamic: bool = True
+    scopes: tuple[str, ...] = ()
+    ask: Callable[[str], tuple[str, str | None]] | None = None
+
+
+def register(
+    identity: Identity, metadata: ServerMetadata, redirect: str, known: Registration | None, now: float
+) -> Flow[Registration]:
+    """The registration to use: pre-registered, metadata document, dynamic, ask, in this order.
+
+    Args:
+        identity: Who we are.
+        metadata: The authorization server.
+        redirect: The redirect URI that will be used.
+        known: What an earlier call returned for this issuer.
+        now: The time, for secrets that expire.
+
+    Spec: MCP 2026-07-28 Client Registration.
+
+    Raises:
+        IssuerChanged: Our pre-registered credentials are from another authorization server.
+        RegistrationFailed: None of the ways leads in.
+    """
+    if identity.client_id is not None:
+        return _pre_registered(identity, metadata, identity.client_id, identity.client_secret)
+    if identity.metadata_url is not None and metadata.client_id_metadata_document_supported:
+        return Registration(metadata.issuer, identity.metadata_url, "metadata document")
+    if known is not None and _is_usable(known, redirect, now):
+        return known
+    if identity.dynamic and metadata.registration_endpoint is not None:
+        return (yield from _dynamic(identity, metadata, redirect, metadata.registration_endpoint))
+    if identity.ask is not None:
+        return _pre_registered(identity, metadata, *identity.ask(metadata.issuer))
+    raise RegistrationFailed(f"{metadata.issuer} neither registers clients by itself nor takes metadata documents.")
+
+
+def client_metadata(identity: Identity, redirects: Sequence[str], method: AuthMethod) -> dict[str, Any]:
+    """The client metadata of a dynamic registration, and of a metadata document but for its `client_id`.
+
+    Spec: RFC 7591 §2; MCP 2026-07-28 Client Registration › Application Type and Redirect URI Constraints.
+    """
+    native = any(not uri.startswith("https:") or redirect_uri.is_loopback(uri) for uri in redirects)
+    members: dict[str, Any] = {
+        "client_name": identity.client_name,
+        "redirect_uris": list(redirects),
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "token_endpoint_auth_method": method,
+        "application_type": "native" if native else "web",
+    }
+    return {**members, "scope": scopes.join(identity.scopes)} if identity.scopes else members
+
+
+def _pre_registered(
+    identity: Identity, metadata: ServerMetadata, client_id: str, client_secret: str | None
+) -> Registration:
+    if identity.issuer is not None and identity.issuer != metadata.issuer:
+        raise IssuerChanged(
+            f"The client id is from {identity.issuer}, but the MCP server now relies on {metadata.issuer}."
+        )
+    method = identity.method or _method(metadata, with_secret=client_secret is not None)
+    return Registration(metadata.issuer, client_id, "pre-registered", method, client_secret=client_secret)
+
+
+def _method(metadata: ServerMetadata, *, with_secret: bool) -> AuthMethod:
+    """The method to use where nobody chose one; servers that list none support Basic (RFC 8414 §2)."""
+    if not with_secret:
+        return "none"
+    supported = metadata.token_endpoint_auth_methods_supported or ("client_secret_basic",)
+    return "client_secret_basic" if "client_secret_basic" in supported else "client_secret_post"
+
+
+def _is_usable(known: Registration, redirect: str, now: float) -> bool:
+    alive = not known.secret_expires_at or now < known.secret_expires_at
+    return known.way == "dynamic" and alive and redirect_uri.is_registered(redirect, known.redirect_uris)
+
+
+def _dynamic(identity: Identity, metadata: ServerMetadata, redirect: str, endpoint: str) -> Flow[Registration]:
+    supported = metadata.token_endpoint_auth_methods_supported
+    without_secret = not supported or "none" in supported
+    wanted: AuthMethod = "none" if without_secret else _method(metadata, with_secret=True)
+    body = json.dumps(client_metadata(identity, [redirect], wanted)).encode()
+    step = Step(
+        "Register this client",
+        "Nobody has introduced the client to this authorization server, so it introduces itself.",
+        "RFC 7591 §3.1",
+        "client",
+        "authorization server",
+        "registration",
+        Request("POST", endpoint, (("content-type", "application/json"), ("accept", "application/json")), body),
+    )
+    response = yield from fetch(step)
+    return _read(response, metadata.issuer, redirect, wanted)
+
+
+class _Answer(BaseModel):
+    """A registration response (RFC 7591 §3.2.1)."""
+
+    client_id: str = Field(min_length=1)
+    client_secret: str | None = None
+    client_secret_expires_at: int = 0
+    token_endpoint_auth_method: AuthMethod | None = None
+    redirect_uris: tuple[str, ...] = ()
+    registration_client_uri: str | None = None
+    registration_access_token: str | None = None
+
+
+class _Refusal(BaseModel):
+    """A registration error (RFC 7591 §3.2.2)."""
+
+    error: str = "no reason given"
+    error_description: str = ""
+
+
+def _read(response: Response, issuer: str, redirect: str, wanted: AuthMethod) -> Registration:
+    if response.status not in (200, 201):
+        try:
+            refusal = _Refusal.model_validate_json(response.body)
+        except ValidationError:
+            refusal = _Refusal(error=f"it answered {response.status}")
+        reason = redact_text(f"{refusal.error} {refusal.error_description}".strip())
+        raise RegistrationFailed(f"{issuer} refused to register this client: {reason}.")
+    try:
+        answer = _Answer.model_validate_json(response.body)
+    except ValidationError as error:
+        members = ", ".join(str(item["loc"][0]) if item["loc"] else "the document" for item in error.errors())
+        raise RegistrationFailed(f"{issuer} sent a registration that cannot be used: {members}.") from None
+    # RFC 7591 §2: where the server does not say which method it registered, a secret means Basic.
+    default: AuthMethod = "client_secret_basic" if answer.client_secret and wanted != "client_secret_post" else wanted
+    return Registration(
+        issuer=issuer,
+        client_id=answer.client_id,
+        way="dynamic",
+        method=answer.token_endpoint_auth_method or default,
+        redirect_uris=answer.redirect_uris or (redirect,),
+        client_secret=answer.client_secret,
+        secret_expires_at=answer.client_secret_expires_at,
+        registration_client_uri=answer.registration_client_uri,
+        registration_access_token=answer.registration_access_token,
+    )

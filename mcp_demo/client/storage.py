@@ -1,0 +1,122 @@
+"""Where grants and registrations are kept: in memory, or in a file that only its owner can read.
+
+Grants are keyed by issuer and resource, registrations by issuer: what one authorization server gave out is never shown
+to another (SEP-2352; MCP 2026-07-28 Client Registration › Authorization Server Binding).
+"""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import TypeAdapter
+
+from mcp_demo.client.grant import Grant
+from mcp_demo.client.registration import Registration
+
+_GRANT = TypeAdapter(Grant)
+_REGISTRATION = TypeAdapter(Registration)
+
+
+class Store(Protocol):
+    """A map of strings. Its values are secrets."""
+
+    def get(self, key: str) -> str | None:
+        """The value, or None."""
+        ...
+
+    def put(self, key: str, value: str | None) -> None:
+        """Keep a value; None removes it."""
+        ...
+
+
+class MemoryStore:
+    """A store that ends with the process."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, str] = {}
+
+    def get(self, key: str) -> str | None:
+        """The value, or None."""
+        return self._values.get(key)
+
+    def put(self, key: str, value: str | None) -> None:
+        """Keep a value; None removes it."""
+        if value is None:
+            self._values.pop(key, None)
+        else:
+            self._values[key] = value
+
+
+class FileStore:
+    """A JSON file that nobody but its owner may read (mode 0600), replaced as a whole on every change."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def get(self, key: str) -> str | None:
+        """The value, or None."""
+        return self._read().get(key)
+
+    def put(self, key: str, value: str | None) -> None:
+        """Keep a value; None removes it."""
+        values = {name: kept for name, kept in self._read().items() if name != key}
+        if value is not None:
+            values[key] = value
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # mkstemp creates with mode 0600, so there is no moment at which somebody else could read it.
+        descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._path.name)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(values, file)
+        Path(name).replace(self._path)
+
+    def _read(self) -> dict[str, str]:
+        try:
+            return json.loads(self._path.read_text())
+        except (FileNotFoundError, ValueError):
+            return {}
+
+
+class Vault:
+    """Grants and registrations in their stores.
+
+    Args:
+        grants: Where grants go; one person's.
+        registrations: Where registrations go, if they are to be shared by several people, as in a web client.
+    """
+
+    def __init__(self, grants: Store | None = None, registrations: Store | None = None) -> None:
+        self._grants = grants or MemoryStore()
+        self._registrations = registrations or self._grants
+
+    def grant(self, server_url: str) -> Grant | None:
+        """The grant for a server: that of the authorization server which the server named last."""
+        place = self._grants.get(f"server {server_url}")
+        document = self._grants.get(place) if place else None
+        return None if document is None else _GRANT.validate_json(document)
+
+    def keep_grant(self, server_url: str, grant: Grant) -> None:
+        """Remember a grant, and that it is the one to use for this server."""
+        place = f"grant {grant.issuer} {grant.resource}"
+        self._grants.put(place, _GRANT.dump_json(grant).decode())
+        self._grants.put(f"server {server_url}", place)
+
+    def forget_grant(self, server_url: str) -> None:
+        """Forget the grant for a server."""
+        if place := self._grants.get(f"server {server_url}"):
+            self._grants.put(place, None)
+            self._grants.put(f"server {server_url}", None)
+
+    def registration(self, issuer: str) -> Registration | None:
+        """How an authorization server knows us."""
+        document = self._registrations.get(f"client {issuer}")
+        return None if document is None else _REGISTRATION.validate_json(document)
+
+    def keep_registration(self, registration: Registration) -> None:
+        """Remember a registration."""
+        self._registrations.put(f"client {registration.issuer}", _REGISTRATION.dump_json(registration).decode())
+
+    def forget_registration(self, issuer: str) -> None:
+        """Forget a registration."""
+        self._registrations.put(f"client {issuer}", None)
