@@ -57,7 +57,6 @@ class Pages:
         policy = [
             "default-src 'none'",
             f"style-src 'nonce-{nonce}'",
-            "style-src-attr 'unsafe-inline'",  # exchange cards carry their style with them; text cannot become markup
             "img-src 'self' data:",
             "base-uri 'none'",
             "frame-ancestors 'none'",
