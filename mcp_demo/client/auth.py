@@ -102,7 +102,7 @@ class _Face(Generic[Out, In]):
                     answered = head(received) if own else self._in(received)
                     reply = self._recorded(event, answered, started, clock)
                 elif isinstance(event, SignIn):
-                    reply = await answer(self._sign_in, event)
+                    reply = await answer(self._sign_in, event, flow)
                 elif event is Turn.TAKE:
                     await self._lock.acquire()
                     holds = True
@@ -156,7 +156,7 @@ class OAuth(_Face[httpx.Request, httpx.Response], httpx.Auth):
                     answered = head(received) if own else self._in(received)
                     reply = self._recorded(event, answered, started, clock)
                 elif isinstance(event, SignIn):
-                    reply = answer_sync(self._sign_in, event)
+                    reply = answer_sync(self._sign_in, event, flow)
                 elif event is Turn.TAKE:
                     holds = self._thread_lock.acquire()
                 else:

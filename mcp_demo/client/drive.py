@@ -6,7 +6,7 @@ Each of them reports every exchange to one hook, which is how the flow panel, th
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from inspect import isawaitable
-from typing import Generic, TypeAlias
+from typing import Any, Generic, TypeAlias
 
 import anyio
 import anyio.to_thread
@@ -67,7 +67,7 @@ async def drive(flow: Flow[T], http: httpx.AsyncClient, sign_in: SignInWay | Non
             record(event.exchange(response, started, time.perf_counter() - clock))
             reply = response
         else:
-            reply = await answer(sign_in, event) if isinstance(event, SignIn) else None
+            reply = await answer(sign_in, event, flow) if isinstance(event, SignIn) else None
 
 
 def drive_sync(flow: Flow[T], http: httpx.Client, sign_in: SignInWay | None = None, record: Record = ignore) -> T:
@@ -120,7 +120,7 @@ class Walk(Generic[T]):
         if event is None:
             raise StopIteration
         if isinstance(event, SignIn):
-            self._event = self._skip(_next(self._flow, answer_sync(self._sign_in, event)))
+            self._event = self._skip(_next(self._flow, answer_sync(self._sign_in, event, self._flow)))
             return None
         started, clock = time.time(), time.perf_counter()
         response = from_httpx(self._http.send(to_httpx(event.request), auth=None, follow_redirects=False))
@@ -142,25 +142,33 @@ class Walk(Generic[T]):
         return event
 
 
-async def answer(sign_in: SignInWay | None, event: SignIn) -> str:
-    """Let somebody sign in; a way that blocks does so in a thread.
+async def answer(sign_in: SignInWay | None, event: SignIn, flow: Flow[Any]) -> str:
+    """Let somebody sign in; a way that blocks does so in a thread. The flow is told of a failure, and others by it.
 
     Raises:
         SignInNeeded: There is no way to.
     """
-    if sign_in is None:
-        raise SignInNeeded(event.pending)
-    callback = await anyio.to_thread.run_sync(sign_in, event.pending.url, event.pending.redirect_uri)
-    return await callback if isawaitable(callback) else callback
+    try:
+        if sign_in is None:
+            raise SignInNeeded(event.pending)
+        callback = await anyio.to_thread.run_sync(sign_in, event.pending.url, event.pending.redirect_uri)
+        return await callback if isawaitable(callback) else callback
+    except Exception as error:
+        flow.throw(error)
+        raise
 
 
-def answer_sync(sign_in: SignInWay | None, event: SignIn) -> str:
+def answer_sync(sign_in: SignInWay | None, event: SignIn, flow: Flow[Any]) -> str:
     """Let somebody sign in, without an event loop; see `answer`."""
-    if sign_in is None:
-        raise SignInNeeded(event.pending)
-    callback = sign_in(event.pending.url, event.pending.redirect_uri)
-    if not isinstance(callback, str):
-        raise TypeError("Without an event loop, a way to sign in must not be asynchronous.")
+    try:
+        if sign_in is None:
+            raise SignInNeeded(event.pending)
+        callback = sign_in(event.pending.url, event.pending.redirect_uri)
+        if not isinstance(callback, str):
+            raise TypeError("Without an event loop, a way to sign in must not be asynchronous.")
+    except Exception as error:
+        flow.throw(error)
+        raise
     return callback
 
 

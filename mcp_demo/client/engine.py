@@ -94,8 +94,8 @@ class Engine:
             Unauthorized: The server refuses a token that is fresh.
         """
         renewed = False
+        used = yield from self._usable()
         while True:
-            used = yield from self._usable()
             response = yield from fetch(step.with_token(used.access_token if used else None))
             bearer = discovery.challenge_of(response)
             if response.status == 401:
@@ -109,6 +109,8 @@ class Engine:
             else:
                 self._step_ups.clear()
                 return response
+            # Not `_usable`: a token whose whole life is shorter than the leeway has to be used all the same.
+            used = self.vault.grant(self.server_url)
 
     def prepare(self, refusal: Response, held: Grant | None = None) -> Flow[tuple[Discovery, Registration]]:
         """Find the authorization server behind a refusal and become known to it."""
