@@ -54,9 +54,8 @@ class AppClients:
         """Remove an app client, and with it its style; fine if it is gone already."""
         try:
             self._client.delete_user_pool_client(UserPoolId=self._pool, ClientId=app_client_id)
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") != "ResourceNotFoundException":
-                raise
+        except self._client.exceptions.ResourceNotFoundException:
+            return
 
     def take_back(self, app_client_id: str) -> None:
         """Remove an app client while another failure is on its way; if that fails too, the sweep finds it."""
@@ -74,7 +73,10 @@ class AppClients:
 
     def age(self, app_client_id: str, now: float) -> float:
         """Seconds since an app client was made; it may be half of a registration under way."""
-        answer = self._client.describe_user_pool_client(UserPoolId=self._pool, ClientId=app_client_id)
+        try:
+            answer = self._client.describe_user_pool_client(UserPoolId=self._pool, ClientId=app_client_id)
+        except self._client.exceptions.ResourceNotFoundException:
+            return 0.0  # gone since it was listed
         created = answer["UserPoolClient"].get("CreationDate")
         return now - created.timestamp() if created else float("inf")
 

@@ -30,6 +30,7 @@ def sweep(store: DynamoDBRegistry, app_clients: AppClients | None, now: float) -
         lost = lost and client.upstream_client_id not in made and now - client.created > _SETTLED
         if client.is_expired(now) or lost:
             remove(store, app_clients, client, now)
+            made.pop(client.upstream_client_id or "", None)
             removed += 1
         else:
             kept += 1
