@@ -67,6 +67,7 @@ def test_the_published_response_gives_its_code() -> None:
     # RFC 9207 §2.3 and RFC 6749 §4.1.2
     published = "http://localhost:3000/callback?code=x1848ZT64p4IirMPT0R-X3141MFPTuBX-VFL_cvaplMH58&state=xyz&iss=https%3A%2F%2Fhonest.as.example"
     assert read(published, iss_advertised=True) == "x1848ZT64p4IirMPT0R-X3141MFPTuBX-VFL_cvaplMH58"
+    assert read(response(("code", "c"), ("state", "xyz")) + "#_=_") == "c"
     assert read("https://client.example.com/cb?code=SplxlOBeZQQYbYS6WxSbIA&state=xyz") == "SplxlOBeZQQYbYS6WxSbIA"
 
 

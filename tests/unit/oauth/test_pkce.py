@@ -43,6 +43,10 @@ def test_the_challenge_itself_is_no_verifier_for_it() -> None:
     assert not pkce.matches(CHALLENGE, CHALLENGE)
 
 
+def test_a_short_verifier_does_not_match_its_own_challenge() -> None:
+    assert not pkce.matches("a" * 42, pkce.challenge("a" * 42))
+
+
 @given(st.text(), st.text())
 def test_any_text_can_be_compared(verifier: str, challenge: str) -> None:
     assert not pkce.matches(verifier, challenge)

@@ -74,6 +74,7 @@ def test_the_port_of_a_loopback_uri_may_vary(registered: str, requested: str) ->
         "http://localhost:65536/cb",
         "http://localhost:999999999999/cb",
         "http://localhost:-1/cb",
+        f"http://localhost:{'9' * 5000}/cb",
         "http://localhost:5x/cb",
         "http://localhost:٥/cb",
         "http://localhost:5\t/cb",
@@ -116,6 +117,14 @@ def test_a_port_is_cut_once_and_at_its_place() -> None:
 @given(st.text(), st.lists(st.text(), max_size=3))
 def test_any_text_can_be_compared(requested: str, registered: list[str]) -> None:
     assert is_registered(requested, registered) is (requested in registered)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["http://user@localhost/cb", "http://@localhost/cb", "http://localhost/a b", "http://localhost/\\", "localhost/"],
+)
+def test_what_a_browser_may_read_otherwise_is_not_loopback(uri: str) -> None:
+    assert not is_loopback(uri)
 
 
 @given(st.text("htp:/localhost127.0[]@#?\\5\t "))
