@@ -26,7 +26,7 @@ def default_state() -> Path:
 class Settings(BaseSettings):
     """The base of all parts."""
 
-    model_config = SettingsConfigDict(env_prefix="MCP_DEMO_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="MCP_DEMO_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     @classmethod
     def load(cls, env_file: Path | None = None) -> Self:

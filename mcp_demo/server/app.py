@@ -1,5 +1,6 @@
 """The MCP server as an ASGI app: metadata and health for everybody, the MCP endpoint behind the authorization layer."""
 
+import sqlite3
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -13,13 +14,14 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_demo import cognito
+from mcp_demo.errors import SetupError
 from mcp_demo.oauth.access_token import Rules
 from mcp_demo.oauth.resource_metadata import WELL_KNOWN, well_known_url
 from mcp_demo.server import answers
 from mcp_demo.server.answers import Challenges
 from mcp_demo.server.authorization import Authorization
 from mcp_demo.server.body import MAX_BODY
-from mcp_demo.server.contexts import SqliteContexts
+from mcp_demo.server.contexts import ContextStore, SqliteContexts
 from mcp_demo.server.guard import Guard
 from mcp_demo.server.keys import SigningKeys
 from mcp_demo.server.metadata import Document, resource_document
@@ -42,13 +44,16 @@ def create_app(
         settings: Else they are read from the environment.
         clock: Seconds since the epoch, for the times in tokens.
         transport: How keys are fetched, for tests.
+
+    Raises:
+        SetupError: A setting is missing, or the file for contexts cannot be used.
     """
     settings = settings or ServerSettings.load()
     resource = settings.mcp_url
     operations = Operations(resource)
     http = httpx.AsyncClient(transport=transport, timeout=5)
     verifier = _verifier(settings, operations, http, clock)
-    store = SqliteContexts(settings.contexts_file)
+    store = _store(settings)
     manager = _session_manager(mcp_server(Tools(store, operations, clock)))
     path = urlsplit(resource).path or "/"
     protected = Authorization(
@@ -108,6 +113,16 @@ def _session_manager(server: MCPServer) -> StreamableHTTPSessionManager:
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
     return server.session_manager
+
+
+def _store(settings: ServerSettings) -> ContextStore:
+    try:
+        return SqliteContexts(settings.contexts_file)
+    except sqlite3.Error as error:
+        raise SetupError(
+            f"Contexts cannot be stored in {settings.contexts_file}: {error}.",
+            "Let MCP_DEMO_CONTEXTS_FILE name a file in a folder that exists and can be written to.",
+        ) from None
 
 
 def _verifier(

@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 from server_kit import ISSUER, READ, WRITE, Running, running
 
+from mcp_demo.errors import SetupError
 from mcp_demo.oauth.access_token import AccessToken
 from mcp_demo.server import contexts
 from mcp_demo.server.answers import Challenges
+from mcp_demo.server.app import create_app
 from mcp_demo.server.authorization import Authorization
 from mcp_demo.server.contexts import MAX_PER_OWNER, Owner, SqliteContexts, StoreFull
 from mcp_demo.server.operations import Operations
+from mcp_demo.settings import ServerSettings
 
 BOTH = f"{READ} {WRITE}"
 
@@ -127,6 +130,20 @@ async def test_contexts_in_a_file_survive_a_restart(tmp_path: Path) -> None:
         async with running(contexts_file=file) as server:
             await server.use("add_context", server.issuer.token(scope=BOTH), name="n", text="t")
             assert len((await server.use("list_contexts", server.issuer.token()))["contexts"]) == expected
+
+
+def test_a_file_that_cannot_be_used_is_named_with_the_cure(tmp_path: Path) -> None:
+    missing = tmp_path / "missing" / "contexts.sqlite"
+    settings = ServerSettings(
+        mcp_url="http://localhost:3001/mcp",
+        authorization_servers=["http://localhost:3004"],
+        issuer=ISSUER,
+        jwks_uri=f"{ISSUER}/jwks",
+        contexts_file=missing,
+    )
+    with pytest.raises(SetupError, match=r"contexts\.sqlite") as raised:
+        create_app(settings)
+    assert "MCP_DEMO_CONTEXTS_FILE" in raised.value.cure
 
 
 async def test_a_tool_asks_for_its_scope_again(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
