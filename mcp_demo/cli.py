@@ -5,11 +5,12 @@ Commands import what they need when they run: `--help` and a refusal are immedia
 
 import json
 import sys
-import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
+
+from mcp_demo.terminal import announce, complain, note, own_failure, say
 
 if TYPE_CHECKING:
     from mcp_demo.deploy.endpoints import Endpoints
@@ -27,6 +28,7 @@ app = typer.Typer(
 
 State = Annotated[Path | None, typer.Option("--state", metavar="DIR", help="Folder of the run.  [$MCP_DEMO_STATE]")]
 ProfileOption = Annotated[Literal["local", "aws"], typer.Option(help="The embedded AWS of a run, or AWS.")]
+Headless = Annotated[bool, typer.Option("--headless", help="Sign the demo user in with a browser nobody sees.")]
 Name = Annotated[str, typer.Option(help="Starts the names of all stacks.")]
 
 
@@ -37,10 +39,10 @@ def main() -> None:
     try:
         app()
     except SetupError as error:
-        _complain(error.problem, error.cure)
+        complain(error.problem, error.cure)
         sys.exit(4)
     except Exception as error:
-        sys.exit(_own_failure(error))
+        sys.exit(own_failure(error, _folder(None) / "logs" / "cli.log"))
 
 
 @app.command()
@@ -66,15 +68,15 @@ def up(
         if detach:
             from mcp_demo.local.detached import start
 
-            _announce(start(options), as_json=as_json)
+            announce(start(options), as_json=as_json)
         else:
-            serve(options, say=_note, ready=lambda run: _announce(run, as_json=as_json, foreground=True))
+            serve(options, say=note, ready=lambda run: announce(run, as_json=as_json, foreground=True))
     except runs.AlreadyRunning:
         running = _running(options.state)
-        _note("It is running already; `mcp-demo down` ends it.")
-        _announce(running, as_json=as_json)
+        note("It is running already; `mcp-demo down` ends it.")
+        announce(running, as_json=as_json)
     except KeyboardInterrupt:
-        _note("Stopped.")
+        note("Stopped.")
 
 
 @app.command()
@@ -82,7 +84,7 @@ def down(state: State = None) -> None:
     """End what `up` started."""
     from mcp_demo.local import state as runs
 
-    _note("Stopped." if runs.end(_folder(state)) else "Nothing is running.")
+    note("Stopped." if runs.end(_folder(state)) else "Nothing is running.")
 
 
 @app.command()
@@ -104,12 +106,12 @@ def deploy(
     target, endpoints = _target(profile, _folder(state), mcp_url, bridge_url, static_url)
     folder = env_folder(_folder(state), profile)
     deployment = deploy_system(target, endpoints, folder, _progress, name)
-    _note("Deployed." if deployment.changed else "Nothing changed.")
-    _note(f"Settings: {folder}")
+    note("Deployed." if deployment.changed else "Nothing changed.")
+    note(f"Settings: {folder}")
     if demo_user:
         with aws_failures():
             user = ensure_demo_user(target.cognito(), deployment.outputs["UserPoolId"])
-        _print(f"{user.username} {user.password}")
+        say(f"{user.username} {user.password}")
 
 
 @app.command()
@@ -127,9 +129,9 @@ def status(profile: ProfileOption = "local", name: Name = "mcp-demo", state: Sta
             found = find(cloudformation, stack)
             current = str(found["StackStatus"]) if found else "not deployed"
             fine = fine and current in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
-            _print(f"{stack}  {current}")
+            say(f"{stack}  {current}")
             for key, value in sorted(outputs(cloudformation, stack).items()):
-                _print(f"  {key}  {value}")
+                say(f"  {key}  {value}")
     if not fine:
         raise typer.Exit(1)
 
@@ -149,18 +151,59 @@ def cleanup(
     folder = env_folder(_folder(state), profile)
     found = take_inventory(target, name, folder)
     if found.is_empty:
-        _note("Nothing is there.")
+        note("Nothing is there.")
         return
     for line in (*(f"stack {stack}" for stack in found.stacks), *found.resources, *map(str, found.files)):
-        _print(line)
+        say(line)
     if not yes:
         typer.confirm("Remove all of this, its users included?", abort=True, err=True)
     remove(target, found, _progress)
     left = take_inventory(target, name, folder)
     if not left.is_empty:
-        _complain("Still there: " + ", ".join((*left.stacks, *left.resources, *map(str, left.files))) + ".", "")
+        complain("Still there: " + ", ".join((*left.stacks, *left.resources, *map(str, left.files))) + ".", "")
         raise typer.Exit(1)
-    _note("Nothing is left.")
+    note("Nothing is left.")
+
+
+@app.command()
+def token(
+    scope: Annotated[list[str] | None, typer.Option(help="Ask for this scope: read, write or a full one.")] = None,
+    headless: Headless = False,
+    state: State = None,
+) -> None:
+    """Print an access token for the running server, alone on stdout."""
+    from mcp_demo.access import AccessFailed, fetch_token
+
+    run = _running(_folder(state))
+    try:
+        say(fetch_token(run, scope or [], headless=headless))
+    except AccessFailed as error:
+        complain(error.problem, error.cure)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def call(
+    tool: Annotated[str, typer.Argument(help="Like whoami, list_contexts, add_context.")],
+    arguments: Annotated[str, typer.Argument(metavar="[JSON]", help="Its arguments, as a JSON object.")] = "{}",
+    headless: Headless = False,
+    state: State = None,
+) -> None:
+    """Call a tool of the running server, authorizing as needed, and print what it answers."""
+    from mcp_demo import access
+
+    try:
+        parsed: Any = json.loads(arguments)
+    except ValueError as error:
+        raise typer.BadParameter(f"The arguments are no JSON: {error}.") from None
+    if not isinstance(parsed, dict):
+        raise typer.BadParameter('The arguments have to be a JSON object, like {"name": "notes"}.')
+    run = _running(_folder(state))
+    try:
+        say(access.call(run, tool, cast("dict[str, Any]", parsed), headless=headless))
+    except access.AccessFailed as error:
+        complain(error.problem, error.cure)
+        raise typer.Exit(1) from None
 
 
 def _target(
@@ -189,67 +232,14 @@ def _running(state: Path) -> "Run":
     return run
 
 
-def _announce(run: "Run", *, as_json: bool, foreground: bool = False) -> None:
-    if as_json:
-        _print(json.dumps(run.public()))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    titles = {"static": "Client", "dcr": "Client that registers itself", "cimd": "Client with a metadata document"}
-    table = Table.grid(padding=(0, 2))
-    for kind, url in run.clients.items():
-        table.add_row(f"[bold]{titles.get(kind, kind)}[/]", url)
-    table.add_row("MCP server", run.server)
-    table.add_row("Authorization bridge", run.bridge)
-    table.add_row("User", f"{run.user.username}   password  [bold]{run.user.password}[/]")
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(table)
-    console.print("Ctrl-C ends it." if foreground else "mcp-demo down ends it.", style="dim")
-
-
 def _progress(event: "Event") -> None:
-    _note(f"  {event.status}  {event.resource}  {event.type}  {event.reason}".rstrip())
+    note(f"  {event.status}  {event.resource}  {event.type}  {event.reason}".rstrip())
 
 
 def _folder(state: Path | None) -> Path:
     from mcp_demo.settings import default_state
 
     return (state or default_state()).expanduser().resolve()
-
-
-def _print(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-def _note(line: str) -> None:
-    """Tell how it goes: on stderr, for stdout belongs to results."""
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
-
-
-def _complain(problem: str, cure: str) -> None:
-    _note("\n".join(line for line in (problem, cure) if line))
-
-
-def _own_failure(error: Exception) -> int:
-    """Say in one line what went wrong on our side; the whole story goes into a log. Returns the exit code."""
-    known: Any = getattr(error, "log", None)
-    if isinstance(known, Path):  # a part of the system failed and has its own log
-        _complain(str(error), f"Its log: {known}")
-        return 3
-    from mcp_demo.deploy.files import write_private
-
-    log = _folder(None) / "logs" / "cli.log"
-    summary = " ".join(f"{type(error).__name__}: {error}".split())
-    try:
-        write_private(log, "".join(traceback.format_exception(error)))
-    except Exception:
-        _complain(f"This is our failure: {summary}", "")
-    else:
-        _complain(f"This is our failure: {summary}", f"The details are in {log}.")
-    return 3
 
 
 if __name__ == "__main__":

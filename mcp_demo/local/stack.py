@@ -195,10 +195,10 @@ def _require_ports(options: Options, patience: float) -> None:
 
 
 def _without_old_settings(state: Path) -> Path:
-    """The folder of the env files, without those of an earlier run: the parts wait for theirs to appear."""
+    """The folder of the env files, without those of an earlier run, whose tokens end too: the parts wait for theirs."""
     folder = env_folder(state, "local")
-    for old in folder.glob("*.env"):
-        old.unlink()
+    for old in (*folder.glob("*.env"), state / "tokens.json"):
+        old.unlink(missing_ok=True)
     return folder
 
 
