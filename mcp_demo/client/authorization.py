@@ -52,6 +52,7 @@ def begin(
         redirect_uri=redirect,
         scopes=scopes,
         iss_advertised=metadata.authorization_response_iss_parameter_supported,
+        revocation_endpoint=metadata.revocation_endpoint,
         state=state,
         code_verifier=verifier,
     )

@@ -15,6 +15,7 @@ from mcp_demo.client.errors import SignInFailed
 
 _USERNAME = 'input[name="username"]:visible, input[autocomplete="username"]:visible'
 _PASSWORD = 'input[type="password"]:visible'  # noqa: S105 - a selector
+_APPROVE, _DENY = ("Allow", "Approve", "Authorize"), ("Do not allow", "Deny", "Cancel")
 _ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"]
 
 
@@ -92,9 +93,9 @@ class HeadlessBrowser:
             page.locator(_PASSWORD).first.press("Enter")
 
     def _decide(self, page: Page) -> bool:
-        names = ("Approve", "Allow", "Authorize", "Accept") if self._approve else ("Deny", "Cancel", "Decline")
+        names = _APPROVE if self._approve else _DENY
         for name in names:
-            button = page.get_by_role("button", name=name)
+            button = page.get_by_role("button", name=name, exact=True)
             if button.count():
                 with suppress(Error), page.expect_navigation(wait_until="load"):
                     button.first.click()

@@ -123,7 +123,7 @@ def server_metadata_of(issuer: str, server_url: str) -> Flow[ServerMetadata]:
         response = yield from fetch(step)
         if response.status == 200:
             metadata = server_metadata.parse(_json(response), expected_issuer=issuer)
-            for endpoint in (metadata.token_endpoint, metadata.registration_endpoint):
+            for endpoint in (metadata.token_endpoint, metadata.registration_endpoint, metadata.revocation_endpoint):
                 if endpoint:
                     check_url(endpoint, server_url)
             return metadata

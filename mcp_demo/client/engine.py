@@ -137,9 +137,22 @@ class Engine:
         ours = self.vault.registration(pending.issuer)
         if ours is None or ours.client_id != pending.client_id:
             raise IssuerChanged("The registration that this sign-in was begun with is gone.")
-        received = yield from grant.exchange_code(pending, ours, code, self._clock())
+        try:
+            received = yield from grant.exchange_code(pending, ours, code, self._clock())
+        except ErrorResponse as error:
+            if error.error == "invalid_client" and ours.way == "dynamic":
+                self.vault.forget_registration(pending.issuer)
+            raise
         self.vault.keep_grant(self.server_url, received)
         return received
+
+    def leave(self) -> Flow[None]:
+        """Log out: forget the grant, and give its refresh token back."""
+        held = self.vault.grant(self.server_url)
+        self.vault.forget_grant(self.server_url)
+        ours = self.vault.registration(held.issuer) if held else None
+        if held is not None and ours is not None:
+            yield from grant.revoke(held, ours)
 
     def _usable(self) -> Flow[Grant | None]:
         """The grant to use now, refreshed if its end is near; None if there is none."""

@@ -44,9 +44,15 @@ class Step:
         )
 
     def with_token(self, access_token: str | None) -> "Step":
-        """The step with the token in its Authorization header, and nowhere else (OAuth 2.1 §5.1)."""
+        """The step with the token in its Authorization header, and nowhere else (OAuth 2.1 §5.1); None: without."""
         if access_token is None:
-            return self
+            return replace(
+                self,
+                name=f"{self.name}, without a token",
+                why="The client has no token yet. A protected server answers 401 and says where to look for one.",
+                spec="RFC 9728 §5.1",
+                phase="discovery",
+            )
         headers = tuple(pair for pair in self.request.headers if pair[0].lower() != "authorization")
         return replace(
             self,

@@ -29,6 +29,7 @@ class Grant:
     expires_at: float | None = None
     scopes: tuple[str, ...] = ()
     requested: tuple[str, ...] = ()
+    revocation_endpoint: str | None = None
 
     def is_fresh(self, now: float, leeway: float) -> bool:
         """Whether the access token will still be good in `leeway` seconds."""
@@ -63,6 +64,7 @@ def exchange_code(pending: PendingAuthorization, registration: Registration, cod
         expires_at=_expiry(answer, now),
         scopes=requested if answer.scopes is None else answer.scopes,
         requested=requested,
+        revocation_endpoint=pending.revocation_endpoint,
     )
 
 
@@ -88,6 +90,22 @@ def refresh(grant: Grant, registration: Registration, now: float) -> Flow[Grant]
         refresh_token=answer.refresh_token or grant.refresh_token,
         expires_at=_expiry(answer, now),
         scopes=grant.scopes if answer.scopes is None else answer.scopes,
+    )
+
+
+def revoke(grant: Grant, registration: Registration) -> Flow[None]:
+    """Give a refresh token back, where the server takes it; its answer changes nothing (RFC 7009 §2)."""
+    if grant.refresh_token is None or grant.revocation_endpoint is None:
+        return
+    yield from fetch(
+        _step(
+            "Give the refresh token back",
+            "Logging out ends the grant at the authorization server too; nobody can use the refresh token any more.",
+            "RFC 7009 §2.1",
+            grant.revocation_endpoint,
+            {"token": grant.refresh_token, "token_type_hint": "refresh_token"},
+            registration,
+        )
     )
 
 

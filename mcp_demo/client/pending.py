@@ -26,6 +26,7 @@ class PendingAuthorization:
     redirect_uri: str
     scopes: tuple[str, ...] | None
     iss_advertised: bool
+    revocation_endpoint: str | None
     state: str = field(repr=False)
     code_verifier: str = field(repr=False)
 

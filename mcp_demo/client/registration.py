@@ -15,6 +15,7 @@ from mcp_demo.client.events import Flow, Step, fetch
 from mcp_demo.exchange.model import Request, Response
 from mcp_demo.exchange.redact import redact_text
 from mcp_demo.oauth import redirect_uri, scopes
+from mcp_demo.oauth.resource import is_secure_url
 from mcp_demo.oauth.server_metadata import ServerMetadata
 from mcp_demo.oauth.token import AuthMethod
 
@@ -92,6 +93,24 @@ def register(
     if identity.ask is not None:
         return _pre_registered(identity, metadata, *identity.ask(metadata.issuer))
     raise RegistrationFailed(f"{metadata.issuer} neither registers clients by itself nor takes metadata documents.")
+
+
+def deregister(registration: Registration) -> Flow[None]:
+    """Take a dynamic registration back, where the server lets us (RFC 7592 §2.3)."""
+    url, access_token = registration.registration_client_uri, registration.registration_access_token
+    if url is None or access_token is None or not is_secure_url(url):
+        return
+    yield from fetch(
+        Step(
+            "Take the registration back",
+            "The token that came with the registration allows to delete it.",
+            "RFC 7592 §2.3",
+            "client",
+            "authorization server",
+            "registration",
+            Request("DELETE", url, (("authorization", f"Bearer {access_token}"),)),
+        )
+    )
 
 
 def client_metadata(identity: Identity, redirects: Sequence[str], method: AuthMethod) -> dict[str, Any]:

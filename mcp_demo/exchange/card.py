@@ -51,6 +51,7 @@ _RULES: dict[str, str] = {
     "overflow-wrap:anywhere;max-height:340px;overflow:auto;background:light-dark(#f4f6f8,#12141a)",
     "x-fold": "margin:10px 0 0;font-size:12.5px",
     "x-sum": "cursor:pointer;color:light-dark(#57606a,#a3acb9)",
+    "x-mono": "font-family:ui-monospace,monospace",
     "x-link": "font-size:12.5px;color:light-dark(#0b57b8,#8ab8ff)",
 }
 STYLE = "\n".join(f".{name}{{{rules}}}" for name, rules in _RULES.items())
@@ -68,13 +69,14 @@ class _Pen:
         return f'<{tag} class="{names}"{attributes}>{content}</{tag}>'
 
 
-def to_html(exchange: Exchange, number: int | None = None, *, inline: bool = True) -> str:
+def to_html(exchange: Exchange, number: int | None = None, *, inline: bool = True, folded: bool = False) -> str:
     """The card as HTML.
 
     Args:
         exchange: What to draw; it is redacted here.
         number: Its place in the flow.
         inline: Whether elements carry their style (notebooks) or class names for `STYLE` (our own pages).
+        folded: Whether to show the story only, request and response being one click away.
     """
     shown, pen = redact(exchange), _Pen(inline)
     phase = shown.phase if shown.phase in PHASES else "access"
@@ -89,9 +91,7 @@ def to_html(exchange: Exchange, number: int | None = None, *, inline: bool = Tru
         pen("div", "x-head", head),
         pen("p", "x-who", f"{escape(shown.sender)} → {escape(shown.receiver)}{_took(shown)}"),
         pen("p", "x-why", f"{escape(shown.why)} {_spec_link(shown.spec, pen)}"),
-        _request(shown.request, pen),
-        _response(shown.response, pen),
-        _fold(shown, pen),
+        _folded(shown, pen) if folded else _messages(shown, pen),
     )
     return pen("article", "x-card", "".join(parts), f' aria-label="{escape(shown.name)}"')
 
@@ -113,6 +113,17 @@ def to_text(exchange: Exchange, number: int | None = None) -> str:
 def to_mimebundle(exchange: Exchange, number: int | None = None) -> dict[str, str]:
     """Both forms, as a notebook's display protocol asks for them."""
     return {"text/html": to_html(exchange, number), "text/plain": to_text(exchange, number)}
+
+
+def _messages(exchange: Exchange, pen: _Pen) -> str:
+    return _request(exchange.request, pen) + _response(exchange.response, pen) + _fold(exchange, pen)
+
+
+def _folded(exchange: Exchange, pen: _Pen) -> str:
+    response = exchange.response
+    answer = f" → {response.status}" if response else ""
+    summary = f"{escape(exchange.request.method)} {escape(_base(exchange.request.url))}{answer}"
+    return pen("details", "x-fold", pen("summary", "x-sum x-mono", summary) + _messages(exchange, pen))
 
 
 def _took(exchange: Exchange) -> str:

@@ -18,6 +18,7 @@ _DRAFTS = {
     "OIDC Discovery": "https://openid.net/specs/openid-connect-discovery-1_0.html",
     "OIDC Core": "https://openid.net/specs/openid-connect-core-1_0.html",
 }
+_BEST_PRACTICES = "https://modelcontextprotocol.io/docs/tutorials/security/security_best_practices"
 _MCP_PAGES = {
     "Authorization": "basic/authorization",
     "Authorization Server Discovery": "basic/authorization/authorization-server-discovery",
@@ -77,6 +78,8 @@ def _draft(match: re.Match[str]) -> str:
 
 
 def _mcp(match: re.Match[str]) -> str:
+    if match[2] == "Security Best Practices":
+        return _BEST_PRACTICES + _anchor(match[3])
     base = f"https://modelcontextprotocol.io/specification/{match[1]}"
     return f"{base}/{_MCP_PAGES[match[2]]}{_anchor(match[3])}" if match[2] else base
 
@@ -85,8 +88,7 @@ def _page(match: re.Match[str]) -> str:
     if match[1] == "Cognito docs":
         base = "https://docs.aws.amazon.com/cognito/latest/developerguide/"
         return base + (_COGNITO[match[2]] if match[2] else "what-is-amazon-cognito.html")
-    base = "https://modelcontextprotocol.io/docs/tutorials/security/security_best_practices"
-    return base + _anchor(match[2])
+    return _BEST_PRACTICES + _anchor(match[2])
 
 
 def _anchor(heading: str | None) -> str:

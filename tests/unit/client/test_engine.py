@@ -561,7 +561,7 @@ def test_the_flow_can_be_walked_one_step_at_a_time() -> None:
         with pytest.raises(StopIteration):
             walk.next_step()
     assert names == [
-        "List the tools",
+        "List the tools, without a token",
         "Ask who protects the server",
         "Ask the authorization server what it can do",
         "Register this client",
@@ -569,7 +569,7 @@ def test_the_flow_can_be_walked_one_step_at_a_time() -> None:
         "List the tools, with the token",
     ]
     assert names == [exchange.name for exchange in seen]
-    assert [exchange.phase for exchange in seen][:5] == ["access", "discovery", "discovery", "registration", "token"]
+    assert [exchange.phase for exchange in seen][:5] == ["discovery", "discovery", "discovery", "registration", "token"]
 
 
 def test_client_errors_know_their_layer() -> None:

@@ -1,0 +1,88 @@
+"""What a person can do: make a wish come true, or be sent to sign in for it."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, cast
+
+import httpx
+
+from mcp_demo.client import mcp
+from mcp_demo.client.drive import drive
+from mcp_demo.client.errors import ClientError, SignInNeeded, explain
+from mcp_demo.client.registration import deregister
+from mcp_demo.client.web.person import Person, Trouble, Wish, trace_url
+from mcp_demo.exchange.wire import from_json
+from mcp_demo.oauth.errors import ErrorResponse, ProtocolViolation
+
+LOGIN = Wish("Signed in", "whoami")
+FETCH = Wish("MCP data fetched", "list_contexts")
+_EXPECTED = (ClientError, ErrorResponse, ProtocolViolation, httpx.HTTPError, ValueError)
+
+
+async def wish(person: Person, http: httpx.AsyncClient, wanted: Wish) -> str | None:
+    """Do what somebody wants. The URL to send the browser to, if it takes a sign-in first."""
+    person.trouble = person.done = None
+    try:
+        await _carry_out(person, http, wanted)
+    except SignInNeeded as needed:
+        return person.leave_for(needed.pending, wanted)
+    except _EXPECTED as error:
+        person.trouble = Trouble(*explain(error))
+    return None
+
+
+async def come_back(person: Person, http: httpx.AsyncClient, url: str, state: str) -> str | None:
+    """Take an authorization response, then do what the sign-in was for."""
+    person.trouble = person.done = None
+    pending, wanted = person.sign_ins.pop(state)
+    person.returned(url)
+    try:
+        await drive(person.engine.complete(pending, url), http, None, person.record)
+    except _EXPECTED as error:
+        person.trouble = Trouble(*explain(error))
+    await _add_trace(person, http, trace_url(pending))
+    return None if person.trouble else await wish(person, http, wanted)
+
+
+async def log_out(person: Person, http: httpx.AsyncClient) -> None:
+    """Forget the grant, and tell the authorization server, should it be there."""
+    with suppress(*_EXPECTED):
+        await drive(person.engine.leave(), http, None, person.record)
+
+
+async def start_over(person: Person, http: httpx.AsyncClient) -> None:
+    """Forget grant and registration, and tell the authorization server."""
+    held = person.engine.vault.grant(person.engine.server_url)
+    await log_out(person, http)
+    if held and (ours := person.engine.vault.registration(held.issuer)):
+        with suppress(*_EXPECTED):
+            await drive(deregister(ours), http, None, person.record)
+    if held:
+        person.engine.vault.forget_registration(held.issuer)
+    person.identity = person.contexts = None
+
+
+async def _carry_out(person: Person, http: httpx.AsyncClient, wanted: Wish) -> None:
+    result = await _call(person, http, wanted.tool, wanted.arguments)
+    if wanted.tool == "whoami":
+        person.identity = result
+    else:
+        if wanted.tool == "add_context":
+            result = await _call(person, http, "list_contexts", {})
+        person.contexts = cast("list[Mapping[str, Any]]", result.get("contexts", []))
+        person.identity = await _call(person, http, "whoami", {})
+    person.done = wanted.name
+
+
+async def _call(person: Person, http: httpx.AsyncClient, tool: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    step = mcp.call_tool(person.engine.server_url, tool, arguments)
+    result = mcp.read(await drive(person.engine.send(step), http, None, person.record))
+    return cast("Mapping[str, Any]", result.get("structuredContent") or {})
+
+
+async def _add_trace(person: Person, http: httpx.AsyncClient, url: str) -> None:
+    """The bridge tells its side of the story only on a learner's machine; elsewhere the panel does without."""
+    with suppress(httpx.HTTPError, ValueError):
+        answer = await http.get(url)
+        if answer.status_code == 200:
+            person.add_trace(from_json(answer.content))
