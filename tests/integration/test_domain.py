@@ -27,6 +27,7 @@ from domain_harness import (
     make_client,
     running_harness,
 )
+from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
@@ -43,9 +44,14 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Generator[Harness]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def app(harness: Harness) -> FastAPI:
+    return harness.app()
+
+
 @pytest.fixture
-def browser(harness: Harness) -> Browser:
-    return Browser(harness.app(), harness.public)
+def browser(app: FastAPI, harness: Harness) -> Browser:
+    return Browser(app, harness.public)
 
 
 def claims_of(token: str) -> dict[str, Any]:

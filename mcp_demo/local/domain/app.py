@@ -10,15 +10,23 @@ from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse, Response
 
 from mcp_demo.errors import SetupError
+from mcp_demo.local.domain.accounts import Accounts
 from mcp_demo.local.domain.authorize import authorize_router
 from mcp_demo.local.domain.browser import Browser
+from mcp_demo.local.domain.challenge import challenge_router
 from mcp_demo.local.domain.errors import UnsafeRequest, as_json, as_page
 from mcp_demo.local.domain.grants import Grants
+from mcp_demo.local.domain.lockout import Lockout
 from mcp_demo.local.domain.login import login_router
 from mcp_demo.local.domain.logout import logout_router
+from mcp_demo.local.domain.mailbox import mailbox_router
+from mcp_demo.local.domain.mfa import mfa_router
 from mcp_demo.local.domain.parts import Parts
 from mcp_demo.local.domain.pool import Pool
+from mcp_demo.local.domain.recovery import recovery_router
 from mcp_demo.local.domain.signing import Signer
+from mcp_demo.local.domain.signup import signup_router
+from mcp_demo.local.domain.steps import Steps
 from mcp_demo.local.domain.store import Store
 from mcp_demo.local.domain.token import token_router
 from mcp_demo.local.domain.userinfo import userinfo_router
@@ -26,6 +34,19 @@ from mcp_demo.oauth.errors import OAuthError
 from mcp_demo.oauth.resource import is_loopback_host
 from mcp_demo.settings import DomainSettings
 from mcp_demo.web.pages import Pages
+
+_ROUTERS = (
+    authorize_router,
+    login_router,
+    challenge_router,
+    mfa_router,
+    signup_router,
+    recovery_router,
+    mailbox_router,
+    token_router,
+    userinfo_router,
+    logout_router,
+)
 
 
 def create_app(settings: DomainSettings | None = None, *, clock: Callable[[], float] = time.time) -> FastAPI:
@@ -37,12 +58,16 @@ def create_app(settings: DomainSettings | None = None, *, clock: Callable[[], fl
     settings = settings or DomainSettings.load()
     _require_loopback(settings)
     pool, store = Pool(settings), Store(settings.state_dir, clock)
+    browser = Browser(settings, store, pool)
     parts = Parts(
         settings=settings,
         pool=pool,
+        accounts=Accounts(pool),
         store=store,
         grants=Grants(store),
-        browser=Browser(settings, store, pool),
+        browser=browser,
+        steps=Steps(store, browser, clock),
+        lockout=Lockout(store, clock),
         signer=Signer(settings),
         pages=Pages("mcp_demo.local.domain", product="Sign-in", role="local stand-in"),
         clock=clock,
@@ -56,7 +81,7 @@ def create_app(settings: DomainSettings | None = None, *, clock: Callable[[], fl
     app = FastAPI(title="User-pool domain (local stand-in)", openapi_url=None, lifespan=lifespan)
     app.middleware("http")(_loopback_only)
     _answer_errors(app, parts)
-    for router in (authorize_router, login_router, token_router, userinfo_router, logout_router):
+    for router in _ROUTERS:
         app.include_router(router(parts))
 
     @app.get("/health")

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.datastructures import UploadFile
 
+from mcp_demo.local.domain.accounts import AccountProblem
 from mcp_demo.oauth.authorization import single_valued
 from mcp_demo.oauth.errors import InvalidRequest
 
@@ -31,3 +32,15 @@ async def posted_form(request: Request) -> Form:
 
 
 PostedForm = Annotated[Form, Depends(posted_form)]
+
+
+def new_password(form: Form) -> str:
+    """A new password that was typed twice.
+
+    Raises:
+        AccountProblem: It is missing, or the two differ.
+    """
+    password = form.get("password", "")
+    if not password or password != form.get("repeated", ""):
+        raise AccountProblem("The two passwords are not the same.")
+    return password

@@ -1,23 +1,19 @@
 """`/login`: the sign-in page (Cognito docs › The managed login sign-in endpoint)."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from mcp_demo.local.domain.authorize import SignInRequest, check, read_request, with_code
+from mcp_demo.local.domain.accounts import SignInRefused
+from mcp_demo.local.domain.authorize import SignInRequest, check, read_request
 from mcp_demo.local.domain.errors import as_redirect
-from mcp_demo.local.domain.forms import Form, posted_form
+from mcp_demo.local.domain.forms import PostedForm
+from mcp_demo.local.domain.lockout import TOO_MANY
+from mcp_demo.local.domain.outcome import form_page, proceed
 from mcp_demo.local.domain.parts import Parts
-from mcp_demo.local.domain.pool import Challenge, SignedIn, SignInRefused
+from mcp_demo.local.domain.signup import confirm_page
 from mcp_demo.oauth.errors import OAuthError
 
 WRONG = "The username or the password is wrong."
-_REFUSALS = {
-    "password": WRONG,
-    "unconfirmed": "This account is not confirmed yet.",
-    "reset": "The password of this account must be reset first.",
-}
 
 
 def login_router(parts: Parts) -> APIRouter:
@@ -34,57 +30,48 @@ def login_router(parts: Parts) -> APIRouter:
         return login_page(parts, request, wanted, username=wanted.parameters.get("login_hint", ""))
 
     @router.post("/login")
-    def submit(request: Request, form: Annotated[Form, Depends(posted_form)]) -> Response:
+    def submit(request: Request, form: PostedForm) -> Response:
         wanted = read_request(parts, request)
         parts.browser.check_form(request, form.get("csrf", ""))
         username = form.get("username", "").strip()
+        if not parts.lockout.may_try("password", username):
+            return login_page(parts, request, wanted, username=username, problem=TOO_MANY)
         try:
-            outcome = parts.pool.sign_in(username, form.get("password", ""))
+            outcome = parts.accounts.sign_in(username, form.get("password", ""))
         except SignInRefused as refused:
-            return login_page(parts, request, wanted, username=username, problem=_REFUSALS[refused.reason])
+            return _refused(parts, request, wanted, username, refused.reason)
+        parts.lockout.succeeded("password", username)
         return proceed(parts, request, wanted, outcome)
 
     return router
 
 
-def proceed(parts: Parts, request: Request, wanted: SignInRequest, outcome: SignedIn | Challenge) -> Response:
-    """After a right password: back to the app, or one more question."""
-    if isinstance(outcome, Challenge):
-        # The second factor and the forced new password get their pages with the complete sign-in.
-        problem = "This account needs a step that this page does not offer yet."
-        return login_page(parts, request, wanted, username=outcome.username, problem=problem)
-    return finish(parts, request, wanted, outcome)
-
-
-def finish(parts: Parts, request: Request, wanted: SignInRequest, outcome: SignedIn) -> Response:
-    """The user is who they say: start the session and go back to the app with a code."""
-    user = parts.pool.user(outcome.username)
-    if user is None:  # deleted in this very moment
-        return login_page(parts, request, wanted, username=outcome.username, problem=WRONG)
-    try:
-        wish = check(parts, wanted)
-    except OAuthError as error:
-        return as_redirect(error, wanted.redirect_uri, wanted.state)
-    name, session = parts.browser.begin(request, user, outcome.origin_jti, now=parts.clock())
-    response = with_code(parts, wanted, wish, session)
-    parts.browser.set_session(response, name)
-    return response
+def _refused(parts: Parts, request: Request, wanted: SignInRequest, username: str, reason: str) -> Response:
+    if reason == "unconfirmed":
+        return confirm_page(parts, request, wanted, username, problem="This account is not confirmed yet.")
+    problem = "Set a new password first: follow “Forgot your password?”." if reason == "reset" else WRONG
+    return login_page(parts, request, wanted, username=username, problem=problem)
 
 
 def login_page(
-    parts: Parts, request: Request, wanted: SignInRequest, *, username: str, problem: str | None = None
+    parts: Parts,
+    request: Request,
+    wanted: SignInRequest,
+    *,
+    username: str = "",
+    problem: str | None = None,
+    notice: str | None = None,
 ) -> Response:
     """The page with username and password."""
-    token = parts.browser.form_token(request)
-    page = parts.pages.render(
+    rules = parts.pool.rules()
+    return form_page(
+        parts,
+        request,
+        wanted,
         "login.html",
-        status=400 if problem else 200,
-        form_action=None,  # the answer redirects to the app, and the app may redirect on
-        csrf=token,
-        query=wanted.query,
-        client_name=wanted.client.name,
         username=username,
         problem=problem,
+        notice=notice,
+        sign_up=rules.self_sign_up,
+        providers=[name for name in wanted.client.providers if name != "COGNITO"],
     )
-    parts.browser.set_form(page, token)
-    return page

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mcp_demo.local.domain.accounts import Accounts
 from mcp_demo.local.domain.browser import Browser
 from mcp_demo.local.domain.grants import Grants
+from mcp_demo.local.domain.lockout import Lockout
 from mcp_demo.local.domain.pool import Pool
 from mcp_demo.local.domain.signing import Signer
+from mcp_demo.local.domain.steps import Steps
 from mcp_demo.local.domain.store import Store
 from mcp_demo.settings import DomainSettings
 from mcp_demo.web.pages import Pages
@@ -18,9 +21,12 @@ class Parts:
 
     settings: DomainSettings
     pool: Pool
+    accounts: Accounts
     store: Store
     grants: Grants
     browser: Browser
+    steps: Steps
+    lockout: Lockout
     signer: Signer
     pages: Pages
     clock: Callable[[], float]

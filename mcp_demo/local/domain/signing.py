@@ -22,6 +22,7 @@ from mcp_demo.settings import DomainSettings
 
 _ALGORITHM = "RS256"
 _TIMEOUT = 5
+_OWN_TOKEN_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,11 @@ class Signer:
         if groups:
             claims["cognito:groups"] = groups
         return self._sign("id", claims)
+
+    def own_api_token(self, user: User, *, now: int, origin_jti: str = "") -> str:
+        """A short-lived token with which the domain calls the pool's API in the name of a user."""
+        facts = TokenFacts("managed-login", ("aws.cognito.signin.user.admin",), now, origin_jti or str(uuid4()))
+        return self.access_token(facts, user, now=now, seconds=_OWN_TOKEN_SECONDS)
 
     def verified_access_token(self, token: str, *, now: float) -> dict[str, Any] | None:
         """The claims of a live access token of this pool, else None."""
