@@ -69,7 +69,7 @@ def proof(
         access_token: The token that the request carries, if any (RFC 9449 §7).
         nonce: What the server gave out last in `DPoP-Nonce`, if anything (RFC 9449 §8).
     """
-    header = {"typ": TYPE, "alg": ALGORITHM, "jwk": _public(key)}
+    header = {"typ": TYPE, "alg": ALGORITHM, "jwk": key.as_dict(private=False)}
     claims: dict[str, Any] = {"jti": token_id, "htm": method, "htu": _target(url), "iat": int(now)}
     if access_token is not None:
         claims["ath"] = hash_of(access_token)
@@ -154,10 +154,6 @@ def _signed(text: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     if not isinstance(claims, dict):
         raise InvalidProof("The DPoP proof has no claims.")
     return header, cast("dict[str, Any]", claims)
-
-
-def _public(key: ECKey) -> dict[str, Any]:
-    return {name: value for name, value in key.as_dict(private=False).items() if name in ("kty", "crv", "x", "y")}
 
 
 def _target(url: str) -> str:

@@ -113,6 +113,7 @@ def test_a_proof_for_another_method_is_refused():
         "https://other.example.com/token",
         "http://server.example.com/token",
         "https://server.example.com:8443/token",
+        "http://server.example.com:443/token",
         "https://server.example.com:0x/token",
     ],
 )
@@ -148,6 +149,10 @@ def test_a_proof_signed_with_another_key_than_it_carries_is_refused():
 @pytest.mark.parametrize("text", ["", "a.b.c", "é", "e30.e30.", "x" * 9000])
 def test_what_is_no_jwt_is_no_proof(text: str):
     assert refusal(text)
+
+
+def test_a_huge_proof_is_refused_before_it_is_read():
+    assert "too large" in refusal(make(padding="x" * 8192))
 
 
 def test_an_unsigned_proof_is_refused():
