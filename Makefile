@@ -1,16 +1,18 @@
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PY := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: setup demo test lab check lock clean
+.PHONY: help setup demo test lab check env-example lock clean
 .DEFAULT_GOAL := help
 
 help: ## This list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(STAMP) ## Virtual environment, locked dependencies, a browser
 $(STAMP): pyproject.toml requirements.lock
-	python3 -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
-	python3 -m venv .venv
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name one: make setup PYTHON=/path/to/python" >&2; exit 4; }
+	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	$(PY) -m mcp_demo.local.browser
@@ -20,7 +22,7 @@ demo: setup ## The whole system on this machine; Ctrl-C ends it
 	.venv/bin/mcp-demo up
 
 test: setup ## All tests
-	.venv/bin/pytest -n 2
+	.venv/bin/pytest -n 2 --dist loadfile
 
 lab: setup ## JupyterLab on the first notebook
 	.venv/bin/jupyter lab notebooks/00_start_here.ipynb
@@ -32,10 +34,13 @@ check: setup ## Format, lint, types, import rules, templates
 	.venv/bin/lint-imports
 	.venv/bin/cfn-lint infrastructure/*.yaml
 
+env-example: ## Renew .env.example from the settings classes
+	$(PY) -m mcp_demo.deploy.example > .env.example
+
 lock: ## Renew requirements.lock
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --all-extras --group dev --upgrade pyproject.toml -o requirements.lock
 
 clean: ## Remove what setup and runs made in this folder
-	-.venv/bin/mcp-demo down
+	-test ! -x .venv/bin/mcp-demo || .venv/bin/mcp-demo down
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis dist test-results

@@ -8,11 +8,10 @@ from typing import Any
 from pydantic import SecretStr
 
 from mcp_demo.deploy.endpoints import Endpoints
+from mcp_demo.deploy.example import PREFIX, env_example, plain
 from mcp_demo.deploy.files import write_private
 from mcp_demo.oauth.redirect_uri import is_loopback
 from mcp_demo.settings import BridgeSettings, ClientSettings, DomainSettings, ServerSettings, Settings
-
-PREFIX = "MCP_DEMO_"
 
 
 def part_settings(
@@ -81,19 +80,6 @@ def env_file(settings: Settings) -> str:
     return "".join(f"{PREFIX}{name.upper()}={_quoted(value)}\n" for name, value in values.items())
 
 
-def env_example() -> str:
-    """What every setting means, made from the settings classes: the text of `.env.example`."""
-    lines = ["# The settings of each part. `mcp-demo up` and `mcp-demo deploy` write them; no part reads another's."]
-    for part in (ServerSettings, BridgeSettings, ClientSettings, DomainSettings):
-        lines += ["", f"# {(part.__doc__ or '').strip()}"]
-        for name, field in part.model_fields.items():
-            note = field.description or f"{name.replace('_', ' ').capitalize()}."
-            lines.append(f"# {note}")
-            example = "" if field.is_required() or field.default is None else _plain(field.default)
-            lines.append(f"{PREFIX}{name.upper()}={example}")
-    return "\n".join(lines) + "\n"
-
-
 def _static_client(client_id: str, endpoints: Endpoints) -> dict[str, Any]:
     callback = f"{endpoints.static}/callback"
     redirect_uris = [callback]
@@ -110,14 +96,6 @@ def _static_client(client_id: str, endpoints: Endpoints) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> str:
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
-    if isinstance(value, list):
-        return json.dumps([_plain(item) for item in value])  # pyright: ignore[reportUnknownVariableType]
-    return json.dumps(value) if isinstance(value, bool) else str(value)
-
-
 def _quoted(value: Any) -> str:
-    text = _plain(value).replace("\\", "\\\\").replace("'", "\\'")
+    text = plain(value).replace("\\", "\\\\").replace("'", "\\'")
     return f"'{text}'"

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from mcp_demo.deploy.endpoints import Endpoints
-from mcp_demo.deploy.outputs import env_example, jwks_uri, part_settings, write_env_files
+from mcp_demo.deploy.example import env_example
+from mcp_demo.deploy.outputs import jwks_uri, part_settings, write_env_files
 from mcp_demo.settings import BridgeSettings, ClientSettings, DomainSettings, ServerSettings, Settings
 
 ROOT = Path(__file__).parents[3]
@@ -71,7 +72,7 @@ def test_keys_are_read_at_the_issuer_on_aws_and_at_the_embedded_aws_locally() ->
 
 
 def test_the_committed_example_is_the_generated_one() -> None:
-    assert (ROOT / ".env.example").read_text(encoding="utf-8") == env_example(), "run `make .env.example`"
+    assert (ROOT / ".env.example").read_text(encoding="utf-8") == env_example(), "run `make env-example`"
 
 
 def test_the_example_names_every_setting() -> None:
