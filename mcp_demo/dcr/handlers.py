@@ -1,5 +1,6 @@
 """What Lambda calls: one function for each operation, its surroundings read from the environment once."""
 
+import json
 import logging
 import os
 import time
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
     from types_boto3_cognito_idp import CognitoIdentityProviderClient
     from types_boto3_dynamodb import DynamoDBClient
 
-logging.getLogger("mcp_demo").setLevel(logging.INFO)
+# One line of JSON each, by a handler of ours: what the runtime would add differs between Lambda and its emulators.
+_log = logging.getLogger("mcp_demo.dcr")
+_log.setLevel(logging.INFO)
+_log.propagate = False
+_log.addHandler(logging.StreamHandler())
 
 # Short enough that an answer of ours comes before the caller gives up.
 _CONFIG = Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "max_attempts": 3})
@@ -62,7 +67,7 @@ def sweep(event: Mapping[str, Any], context: object) -> dict[str, int]:
     """The scheduled sweep."""
     swept = sweep_registry(store(), app_clients(), time.time())
     result = {"removed": swept.removed, "kept": swept.kept, "orphans": swept.orphans}
-    logging.getLogger("mcp_demo.dcr").info("sweep %s", result)
+    _log.info(json.dumps({"operation": "sweep", **result}))
     return result
 
 
