@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mcp_demo import cognito
 from mcp_demo.oauth import scopes as scope_rules
 from mcp_demo.oauth.errors import InvalidScope
 
@@ -22,7 +23,7 @@ class ScopeText:
 
 def supported(mcp_url: str) -> tuple[str, ...]:
     """All scopes of the resource, the default one first."""
-    return (f"{mcp_url}/read", f"{mcp_url}/write")
+    return cognito.scopes(mcp_url)
 
 
 def choose(requested: str | None, *, offered: Sequence[str], ceiling: Sequence[str]) -> tuple[str, ...]:
@@ -67,16 +68,15 @@ def is_covered(requested: str | None, granted: Sequence[str]) -> bool:
 
 def in_words(scopes: Sequence[str], mcp_url: str) -> list[ScopeText]:
     """The scopes for the consent page. `write` can be refused on its own when something else remains."""
+    read, write = cognito.scopes(mcp_url)
     words = {
-        f"{mcp_url}/read": (
+        read: (
             "See your contexts",
             "Read your name and the contexts stored for you. It cannot change them.",
         ),
-        f"{mcp_url}/write": (
+        write: (
             "Add and change contexts",
             "Store new contexts in your name. Without this it can only look.",
         ),
     }
-    return [
-        ScopeText(scope, *words[scope], optional=scope == f"{mcp_url}/write" and len(scopes) > 1) for scope in scopes
-    ]
+    return [ScopeText(scope, *words[scope], optional=scope == write and len(scopes) > 1) for scope in scopes]

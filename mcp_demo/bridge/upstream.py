@@ -6,6 +6,7 @@ The bridge is one confidential app client there. Its answers are trusted for wha
 import json
 import logging
 import time
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 
 import anyio
@@ -107,11 +108,9 @@ class Upstream:
             raise ServerError("The sign-in service gave an answer that cannot be used.", status=502) from None
 
     async def _post(self, path: str, form: Mapping[str, str], name: str, record: Record | None) -> Response:
-        authorization, _ = token_rules.client_authentication(
-            "client_secret_basic",
-            self._settings.bridge_client_id,
-            self._settings.bridge_client_secret.get_secret_value(),
-        )
+        # Cognito takes the pair as it stands, without the form encoding of RFC 6749 §2.3.1.
+        pair = f"{self._settings.bridge_client_id}:{self._settings.bridge_client_secret.get_secret_value()}"
+        authorization = {"authorization": "Basic " + b64encode(pair.encode()).decode("ascii")}
         outgoing = self._http.build_request(
             "POST", self._domain + path, data=dict(form), headers={**authorization, "accept": "application/json"}
         )

@@ -85,7 +85,7 @@ def browser(
     return httpx.AsyncClient(transport=transport, base_url=base, cookies=cookies)
 
 
-def request_of(client: Client = APP, **changes: str | None) -> dict[str, str]:
+def request_of(client: Client = APP, /, **changes: str | None) -> dict[str, str]:
     """The parameters of a good authorization request; None leaves one out."""
     parameters: dict[str, str | None] = {
         "response_type": "code",

@@ -8,7 +8,7 @@ from mcp_demo.registry.model import Client
 LOOPBACK = Client(client_id="native", redirect_uris=("http://127.0.0.1:33418/", "http://localhost/callback"))
 
 
-async def error_of(client: Client = APP, **changes: str | None) -> dict[str, str]:
+async def error_of(client: Client = APP, /, **changes: str | None) -> dict[str, str]:
     async with browser(clients=(APP, CONFIDENTIAL)) as visit:
         response = await visit.get("/authorize", params=request_of(client, **changes))
     assert response.headers["location"].startswith(client.redirect_uris[0] + "?")
@@ -103,6 +103,13 @@ async def test_without_a_known_client_and_its_redirect_uri_nobody_is_sent_anywhe
     assert "location" not in response.headers
     assert "evil.example" not in response.text
     assert "frame-ancestors 'none'" in response.headers["content-security-policy"]
+
+
+async def test_no_browser_is_sent_to_a_script_even_if_a_registry_lists_it() -> None:
+    client = Client(client_id="app", redirect_uris=("javascript:alert(1)",))
+    async with browser(clients=(client,)) as visit:
+        response = await visit.get("/authorize", params=request_of(client, response_type="token"))
+    assert (response.status_code, "location" in response.headers) == (400, False)
 
 
 @pytest.mark.parametrize("name", ["client_id", "redirect_uri"])

@@ -198,6 +198,8 @@ async def test_repeated_parameters_are_refused(name: str) -> None:
 
 async def test_what_is_no_form_post_is_refused_in_json() -> None:
     async with browser() as visit:
+        text = await visit.post("/token", content="grant_type=password", headers={"content-type": "text/plain"})
+        refused(text, "invalid_request")
         refused(await visit.post("/token", json=exchange("x")), "invalid_request")
         refused(await visit.post("/token", data={"code": "x" * 40_000}), "invalid_request", 413)
         get = await visit.get("/token")
