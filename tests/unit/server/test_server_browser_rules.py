@@ -1,11 +1,13 @@
 """What browsers need and what they must not get: metadata for all, Origin, CORS, preflights."""
 
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
 from server_kit import BRIDGE, METADATA, ORIGIN, PAGE, READ, RESOURCE, Running, bearer, running
 
 from mcp_demo.oauth import resource_metadata
+from mcp_demo.server.answers import json_answer
 
 PATH_FORM = "/.well-known/oauth-protected-resource/mcp"
 ROOT_FORM = "/.well-known/oauth-protected-resource"
@@ -221,3 +223,15 @@ async def test_a_session_id_is_neither_issued_nor_of_any_use(server: Running) ->
     assert response.status_code == 200
     assert "mcp-session-id" not in response.headers
     assert (await server.call(headers=[("mcp-session-id", "guessed")])).status_code == 401
+
+
+@pytest.mark.parametrize(("head", "body"), [(True, b""), (False, b'{"a":1}')])
+async def test_an_answer_to_head_sends_its_headers_only(head: bool, body: bytes) -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await json_answer(200, {"a": 1}).send(send, head=head)
+    assert (b"content-length", b"7") in sent[0]["headers"]
+    assert sent[1]["body"] == body
