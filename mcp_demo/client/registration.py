@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from joserfc.jwk import ECKey
 from pydantic import BaseModel, Field, ValidationError
 
+from mcp_demo.client.credentials import ClientKey
 from mcp_demo.client.errors import IssuerChanged, RegistrationFailed
 from mcp_demo.client.events import Flow, Step, fetch
 from mcp_demo.exchange.model import Request, Response
@@ -17,7 +19,7 @@ from mcp_demo.exchange.redact import redact_text
 from mcp_demo.oauth import redirect_uri, scopes
 from mcp_demo.oauth.resource import is_secure_url
 from mcp_demo.oauth.server_metadata import ServerMetadata
-from mcp_demo.oauth.token import AuthMethod
+from mcp_demo.oauth.token import AuthMethod, TokenType
 
 Way = Literal["pre-registered", "metadata document", "dynamic"]
 
@@ -35,6 +37,7 @@ class Registration:
     secret_expires_at: int = 0
     registration_client_uri: str | None = None
     registration_access_token: str | None = field(default=None, repr=False)
+    token_type: TokenType = "Bearer"  # noqa: S105 - the name of a type
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Identity:
         dynamic: Whether to register where neither of these helps.
         scopes: Scopes to name in a dynamic registration.
         ask: Asks the person for a client id and a secret, as a last resort.
+        key: The private key to authenticate with, instead of a secret, where the public one is known (RFC 7523 §2.2).
+        dpop_key: A P-256 key for tokens to be bound to; bearer tokens are then refused (RFC 9449 §5).
     """
 
     client_name: str = "mcp-demo"
@@ -62,6 +67,13 @@ class Identity:
     dynamic: bool = True
     scopes: tuple[str, ...] = ()
     ask: Callable[[str], tuple[str, str | None]] | None = None
+    key: ClientKey | None = field(default=None, repr=False)
+    dpop_key: ECKey | None = field(default=None, repr=False)
+
+    @property
+    def token_type(self) -> TokenType:
+        """What kind of access token the client takes."""
+        return "Bearer" if self.dpop_key is None else "DPoP"
 
 
 def register(
@@ -85,7 +97,8 @@ def register(
     if identity.client_id is not None:
         return _pre_registered(identity, metadata, identity.client_id, identity.client_secret)
     if identity.metadata_url is not None and metadata.client_id_metadata_document_supported:
-        return Registration(metadata.issuer, identity.metadata_url, "metadata document")
+        proof: AuthMethod = "none" if identity.key is None else "private_key_jwt"
+        return Registration(metadata.issuer, identity.metadata_url, "metadata document", proof)
     if known is not None and _is_usable(known, redirect, now):
         return known
     if identity.dynamic and metadata.registration_endpoint is not None:
@@ -127,7 +140,13 @@ def client_metadata(identity: Identity, redirects: Sequence[str], method: AuthMe
         "token_endpoint_auth_method": method,
         "application_type": "native" if native else "web",
     }
-    return {**members, "scope": scopes.join(identity.scopes)} if identity.scopes else members
+    if identity.scopes:
+        members["scope"] = scopes.join(identity.scopes)
+    if identity.key is not None:
+        members["jwks"] = {"keys": [identity.key.public()]}
+    if identity.dpop_key is not None:
+        members["dpop_bound_access_tokens"] = True
+    return members
 
 
 def _pre_registered(
@@ -137,12 +156,14 @@ def _pre_registered(
         raise IssuerChanged(
             f"The client id is from {identity.issuer}, but the MCP server now relies on {metadata.issuer}."
         )
-    method = identity.method or _method(metadata, with_secret=client_secret is not None)
+    method = identity.method or _method(identity, metadata, with_secret=client_secret is not None)
     return Registration(metadata.issuer, client_id, "pre-registered", method, client_secret=client_secret)
 
 
-def _method(metadata: ServerMetadata, *, with_secret: bool) -> AuthMethod:
+def _method(identity: Identity, metadata: ServerMetadata, *, with_secret: bool) -> AuthMethod:
     """The method to use where nobody chose one; servers that list none support Basic (RFC 8414 §2)."""
+    if identity.key is not None:
+        return "private_key_jwt"
     if not with_secret:
         return "none"
     supported = metadata.token_endpoint_auth_methods_supported or ("client_secret_basic",)
@@ -157,7 +178,7 @@ def _is_usable(known: Registration, redirect: str, now: float) -> bool:
 def _dynamic(identity: Identity, metadata: ServerMetadata, redirect: str, endpoint: str) -> Flow[Registration]:
     supported = metadata.token_endpoint_auth_methods_supported
     without_secret = not supported or "none" in supported
-    wanted: AuthMethod = "none" if without_secret else _method(metadata, with_secret=True)
+    wanted = _method(identity, metadata, with_secret=not without_secret)
     body = json.dumps(client_metadata(identity, [redirect], wanted)).encode()
     step = Step(
         "Register this client",

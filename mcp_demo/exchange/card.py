@@ -17,6 +17,7 @@ from mcp_demo.exchange.redact import redact
 
 PHASES = ("discovery", "registration", "authorization", "token", "access")
 _TAUGHT = frozenset({"authorization", "www-authenticate", "location", "mcp-protocol-version", "cache-control"})
+_TELLING = frozenset({"authorization", "www-authenticate", "location"})
 _SHOWN = _TAUGHT | {"content-type", "mcp-method", "mcp-name", "origin", "accept"}
 _BODY_LIMIT = 4000
 
@@ -123,7 +124,15 @@ def _folded(exchange: Exchange, pen: _Pen) -> str:
     response = exchange.response
     answer = f" → {response.status}" if response else ""
     summary = f"{escape(exchange.request.method)} {escape(_base(exchange.request.url))}{answer}"
-    return pen("details", "x-fold", pen("summary", "x-sum x-mono", summary) + _messages(exchange, pen))
+    taught = _table(_telling(exchange), pen, _TELLING)
+    return taught + pen("details", "x-fold", pen("summary", "x-sum x-mono", summary) + _messages(exchange, pen))
+
+
+def _telling(exchange: Exchange) -> list[tuple[str, str]]:
+    """The headers that carry the hop's meaning, which even a folded card shows."""
+    response = exchange.response
+    headers = exchange.request.headers + (response.headers if response else ())
+    return [(key.lower(), value) for key, value in headers if key.lower() in _TELLING]
 
 
 def _took(exchange: Exchange) -> str:
