@@ -141,3 +141,12 @@ def test_exchanges_survive_the_way_through_json() -> None:
     assert from_json(to_json([original])) == (original,)
     with pytest.raises(ValueError, match="not an array"):
         from_json(b'{"a": 1}')
+
+
+def test_a_challenge_keeps_its_parameters_whatever_comes_first() -> None:
+    header = 'Bearer resource_metadata="https://mcp.example/.well-known/oauth-protected-resource", scope="read"'
+    assert redact_text(header) == header
+
+
+def test_credentials_that_end_in_padding_are_no_challenge() -> None:
+    assert "c2VjcmV0LXNlY3JldA" not in redact_text('{"Authorization": "Bearer c2VjcmV0LXNlY3JldA=="}')
