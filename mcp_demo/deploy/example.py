@@ -25,12 +25,10 @@ def env_example() -> str:
 
 
 def plain(value: Any) -> str:
-    """A setting as an env file has it: lists as JSON, secrets in clear."""
+    """A setting as an env file has it: lists and objects as JSON, secrets in clear."""
     if isinstance(value, SecretStr):
         return value.get_secret_value()
-    if isinstance(value, list):
-        return json.dumps([plain(item) for item in value])  # pyright: ignore[reportUnknownVariableType]
-    return json.dumps(value) if isinstance(value, bool) else str(value)
+    return json.dumps(value, default=plain) if isinstance(value, bool | list | dict) else str(value)
 
 
 if __name__ == "__main__":

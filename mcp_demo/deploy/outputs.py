@@ -13,6 +13,8 @@ from mcp_demo.deploy.files import write_private
 from mcp_demo.oauth.redirect_uri import is_loopback
 from mcp_demo.settings import BridgeSettings, ClientSettings, DomainSettings, ServerSettings, Settings
 
+_ROTATING = ("BridgeClientId", "StaticClientId")
+
 
 def part_settings(
     outputs: Mapping[str, str], endpoints: Endpoints, *, bridge_client_secret: str, envelope_keys: list[str]
@@ -55,6 +57,8 @@ def part_settings(
             issuer=issuer,
             aws_endpoint=endpoints.aws,
             key_dir=endpoints.key_dir,
+            # The embedded AWS drops this property of app clients, so the stand-in is told.
+            rotation={outputs[client]: int(outputs["RefreshGraceSeconds"]) for client in _ROTATING},
             state_dir=endpoints.key_dir.parent.parent / "domain",
         )
     return settings

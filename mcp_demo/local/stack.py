@@ -51,7 +51,7 @@ class Options:
         return [
             Part(name, factory, getattr(self.ports, name))
             for name, factory in _FACTORIES.items()
-            if (name != "domain" or self.hosted == "local") and _exists(factory)
+            if name != "domain" or self.hosted == "local"
         ]
 
     @property
@@ -200,11 +200,6 @@ def _without_old_settings(state: Path) -> Path:
     for old in (*folder.glob("*.env"), state / "tokens.json"):
         old.unlink(missing_ok=True)
     return folder
-
-
-def _exists(factory: str) -> bool:
-    path = factory.partition(":")[0].removeprefix("mcp_demo.").replace(".", "/")
-    return (Path(__file__).parent.parent / f"{path}.py").exists()
 
 
 def _url(port: int) -> str:

@@ -18,6 +18,7 @@ OUTPUTS = {
     "DomainUrl": "https://mcp-demo-1.auth.eu-central-1.amazoncognito.com",
     "BridgeClientId": "bridge-id",
     "StaticClientId": "static-id",
+    "RefreshGraceSeconds": "30",
 }
 ON_AWS = Endpoints(
     mcp="https://mcp.example.com/mcp", bridge="https://auth.example.com", static="https://app.example.com"
