@@ -1,0 +1,192 @@
+"""`mcp-demo clients`: the client registry, for administrators.
+
+Clients that registered themselves claim their names: what they say is printed as text, never interpreted.
+"""
+
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from mcp_demo.terminal import note, say
+
+if TYPE_CHECKING:
+    from mcp_demo.deploy.profile import Profile
+    from mcp_demo.registry.dynamodb import DynamoDBRegistry
+    from mcp_demo.registry.model import Client
+
+app = typer.Typer(help="The client registry: who may ask for tokens.", no_args_is_help=True)
+
+State = Annotated[Path | None, typer.Option("--state", metavar="DIR", help="Folder of the run.  [$MCP_DEMO_STATE]")]
+ProfileOption = Annotated[Literal["local", "aws"], typer.Option(help="The embedded AWS of a run, or AWS.")]
+Name = Annotated[str, typer.Option(help="Starts the names of all stacks.")]
+ClientIds = Annotated[list[str], typer.Argument(metavar="CLIENT_ID...")]
+
+
+@app.command("add")
+def add_client(
+    redirect_uri: Annotated[list[str], typer.Option(help="Where responses may go. Can be repeated.")],
+    client_name: Annotated[str | None, typer.Option(help="What people see on the consent page.")] = None,
+    scope: Annotated[str, typer.Option(help="The most it may ask for; everything without it.")] = "",
+    method: Annotated[str, typer.Option(help="How it authenticates at the token endpoint.")] = "none",
+    jwks_uri: Annotated[str | None, typer.Option(help="Its public keys, for private_key_jwt.")] = None,
+    profile: ProfileOption = "local",
+    name: Name = "mcp-demo",
+    state: State = None,
+) -> None:
+    """Register a client, and print it as JSON. Its secret is shown this once."""
+    import secrets
+    from dataclasses import replace
+
+    from mcp_demo.registry.composition import client_of
+    from mcp_demo.registry.model import hash_secret, new_secret
+
+    secret = new_secret() if method.startswith("client_secret_") else None
+    members: dict[str, Any] = {"client_id": f"app_{secrets.token_hex(16)}", "redirect_uris": redirect_uri}
+    members |= {"client_name": client_name, "scope": scope, "jwks_uri": jwks_uri, "token_endpoint_auth_method": method}
+    try:
+        client = client_of(members)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    client = replace(client, created=time.time(), secret_hash=hash_secret(secret) if secret else None)
+    store, _ = _open(profile, name, state)
+    store.add(client)
+    say(json.dumps(_described(client) | ({"client_secret": secret} if secret else {}), indent=2))
+
+
+@app.command("list")
+def list_clients(
+    ids: Annotated[bool, typer.Option("--ids", help="Client ids alone, one a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    profile: ProfileOption = "local",
+    name: Name = "mcp-demo",
+    state: State = None,
+) -> None:
+    """List the clients of the registry."""
+    from mcp_demo.dcr.sweep import every_client
+
+    store, _ = _open(profile, name, state)
+    clients = every_client(store)
+    if ids or as_json:
+        for client in clients:
+            say(client.client_id if ids else json.dumps(_described(client)))
+        return
+    from rich.console import Console
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    identifier = Column("Client", no_wrap=True, min_width=36)  # whole, so that it can be copied
+    columns = (Column(title, no_wrap=True) for title in ("Claimed name", "From", "Status", "Used", "Expires"))
+    table = Table(identifier, *columns, box=None)
+    for client in clients:
+        status = "expired" if client.is_expired(time.time()) else client.status
+        cells = client.client_id, client.client_name or "", client.source, status, _day(client.last_used)
+        table.add_row(*(Text(cell) for cell in (*cells, _day(client.expires))))
+    Console(soft_wrap=True, highlight=False).print(table)
+
+
+@app.command("show")
+def show_client(client_id: str, profile: ProfileOption = "local", name: Name = "mcp-demo", state: State = None) -> None:
+    """Print a client as JSON; no secret is in it, for none is kept."""
+    store, _ = _open(profile, name, state)
+    say(json.dumps(_described(_found(store, client_id)), indent=2))
+
+
+@app.command("approve")
+def approve_clients(
+    client_ids: ClientIds, profile: ProfileOption = "local", name: Name = "mcp-demo", state: State = None
+) -> None:
+    """Let clients that wait for it be used."""
+    from dataclasses import replace
+
+    store, _ = _open(profile, name, state)
+    for client_id in client_ids:
+        client = _found(store, client_id)
+        if client.status == "active":
+            note(f"{client_id} is active already.")
+        elif store.replace(replace(client, status="active"), was=client):
+            note(f"{client_id} may be used now.")
+        else:
+            note(f"{client_id} was changed by somebody else; look at it again.")
+            raise typer.Exit(1)
+
+
+@app.command("remove")
+def remove_clients(
+    client_ids: ClientIds, profile: ProfileOption = "local", name: Name = "mcp-demo", state: State = None
+) -> None:
+    """Remove clients, and the app clients that belong to them; their tokens end with the next refresh."""
+    from mcp_demo.dcr.registration import remove
+
+    store, target = _open(profile, name, state)
+    app_clients = _app_clients(target, name)
+    for client_id in client_ids:
+        remove(store, app_clients, _found(store, client_id), time.time())
+        note(f"{client_id} is removed.")
+
+
+def _open(profile: str, name: str, state: Path | None) -> "tuple[DynamoDBRegistry, Profile]":
+    from mcp_demo.deploy.profile import Profile, aws_failures
+    from mcp_demo.deploy.stacks import outputs
+    from mcp_demo.errors import SetupError
+    from mcp_demo.registry.connect import connect
+    from mcp_demo.registry.dynamodb import DynamoDBRegistry
+
+    target = Profile.aws() if profile == "aws" else Profile.local(_embedded(state))
+    with aws_failures():
+        table = outputs(target.cloudformation(), f"{name}-registration").get("ClientsTable")
+    if table is None:
+        raise SetupError("Client registration is not deployed.", "Deploy it: mcp-demo up, or mcp-demo deploy.")
+    return DynamoDBRegistry(connect(target.session.region_name or "", target.endpoint), table), target
+
+
+def _embedded(state: Path | None) -> str:
+    from mcp_demo.errors import SetupError
+    from mcp_demo.local.state import current
+    from mcp_demo.settings import default_state
+
+    run = current((state or default_state()).expanduser().resolve(), wait=True)
+    if run is None:
+        raise SetupError("Nothing is running on this machine.", "Start it: mcp-demo up --detach")
+    return run.aws
+
+
+def _app_clients(target: "Profile", name: str) -> Any:
+    """The pool that clients have app clients in, whatever the strategy is now: it may have been another."""
+    from mcp_demo.dcr.app_clients import AppClients
+    from mcp_demo.deploy.stacks import outputs
+
+    pool = outputs(target.cloudformation(), f"{name}-identity").get("UserPoolId")
+    return AppClients(target.cognito(), pool, callback="", style=False) if pool else None
+
+
+def _found(store: "DynamoDBRegistry", client_id: str) -> "Client":
+    client = store.get(client_id)
+    if client is None:
+        note(f"There is no client {client_id} in the registry. Look: mcp-demo clients list")
+        raise typer.Exit(1)
+    return client
+
+
+def _described(client: "Client") -> dict[str, Any]:
+    from mcp_demo.dcr.registration import registered_members
+
+    return {"client_id": client.client_id, **registered_members(client)} | {
+        "source": client.source,
+        "status": client.status,
+        "created": _time(client.created),
+        "last_used": _time(client.last_used),
+        "expires": _time(client.expires),
+        "upstream_client_id": client.upstream_client_id,
+    }
+
+
+def _time(moment: float | None) -> str | None:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds") if moment else None
+
+
+def _day(moment: float | None) -> str:
+    return (_time(moment) or "")[:10]
