@@ -87,7 +87,7 @@ class CallFailed(ClientError):
 
 
 _WORDS = {
-    "access_denied": "The request was refused: somebody pressed Deny, or the account is not allowed to do this.",
+    "access_denied": "The request was refused, at the consent page or by the authorization server.",
     "invalid_scope": "The authorization server does not give out the permissions that were asked for.",
     "invalid_client": "The authorization server does not know this client.",
     "invalid_grant": "The sign-in is too old, or was used already.",

@@ -42,12 +42,13 @@ _RULES: dict[str, str] = {
     "x-good": "color:light-dark(#0f6b2b,#7fdc99)",
     "x-bad": "color:light-dark(#a3211b,#ff9c94)",
     "x-part": "font-size:11.5px;color:light-dark(#57606a,#a3acb9);margin:6px 0 1px",
-    "x-table": "border-collapse:collapse;width:100%;margin:0;font:12.5px/1.5 ui-monospace,monospace",
-    "x-key": "text-align:left;vertical-align:top;font-weight:500;padding:1px 12px 1px 0;white-space:nowrap;width:1%;"
+    "x-table": "border-collapse:collapse;table-layout:auto;width:100%;margin:0;font:12.5px/1.5 ui-monospace,monospace",
+    "x-key": "border:0;font-size:inherit;text-align:left;vertical-align:top;font-weight:500;padding:1px 12px 1px 0;"
+    "white-space:nowrap;width:1%;"
     "color:light-dark(#57606a,#a3acb9)",
-    "x-value": "text-align:left;vertical-align:top;padding:1px 0;overflow-wrap:anywhere;white-space:pre-wrap",
-    "x-mark": "text-align:left;vertical-align:top;padding:1px 0 1px 7px;overflow-wrap:anywhere;white-space:pre-wrap;"
-    "border-left:3px solid light-dark(#c98a00,#e3b341)",
+    "x-value": "border:0;text-align:left;vertical-align:top;padding:1px 0;overflow-wrap:anywhere;white-space:pre-wrap",
+    "x-mark": "border:0;text-align:left;vertical-align:top;padding:1px 0 1px 7px;overflow-wrap:anywhere;"
+    "white-space:pre-wrap;border-left:3px solid light-dark(#c98a00,#e3b341)",
     "x-body": "margin:0;padding:8px 10px;border-radius:6px;font:12.5px/1.5 ui-monospace,monospace;white-space:pre-wrap;"
     "overflow-wrap:anywhere;max-height:340px;overflow:auto;background:light-dark(#f4f6f8,#12141a)",
     "x-fold": "margin:10px 0 0;font-size:12.5px",

@@ -39,9 +39,10 @@ _SHORT = r"\S{0,3}…·(?:\d+ chars·sha256 [0-9a-f]{4}|hidden)"
 _ALREADY = re.compile(_SHORT)
 _JOSE = re.compile(r"(?<![A-Za-z0-9_\-])eyJ[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*){0,4}")
 _PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?(?:-----END \1-----|\Z)", re.DOTALL)
-_PARAMETER = r"(?![a-z_]+=[\"\w])"  # after the scheme of a challenge comes a name, after that of credentials a secret
+# Neither the parameters of a challenge nor a plain word, as in "Basic authentication", are credentials.
+_HARMLESS = r"(?:resource_metadata|scope|error|error_description|error_uri|realm)=|(?-i:[a-z]{1,19})(?![\w\-.~+/=])"
 _CREDENTIALS = re.compile(
-    rf"\b(Bearer|DPoP|Basic)([ \t]+)({_SHORT}|{_PARAMETER}[A-Za-z0-9\-._~+/]{{8,}}=*)", re.IGNORECASE
+    rf"\b(Bearer|DPoP|Basic)([ \t]+)(?!{_HARMLESS})({_SHORT}|[A-Za-z0-9\-._~+/]{{8,}}=*)", re.IGNORECASE
 )
 _NAMED = re.compile(
     r"(?:(?<![A-Za-z0-9])|(?<=%26)|(?<=%3F)|(?<=%23))("

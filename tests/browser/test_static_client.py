@@ -103,7 +103,7 @@ def test_who_denies_at_the_consent_page_is_told_so_in_plain_words(page: Page) ->
     page.get_by_role("button", name="Log in").click()
     page.get_by_role("button", name="Do not allow").click()
     alert = page.get_by_role("alert")
-    expect(alert).to_contain_text("somebody pressed Deny")
+    expect(alert).to_contain_text("refused, at the consent page")
     expect(alert).to_contain_text("authorization server")
     expect(page.get_by_role("heading", name="Not signed in")).to_be_visible()
 

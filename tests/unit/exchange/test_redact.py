@@ -128,6 +128,9 @@ def test_what_is_no_secret_stays_readable() -> None:
     shown = redact(exchange(Request("GET", "https://x/"), response)).response
     assert shown is not None
     assert json.loads(shown.body) == error
+    challenge = 'Bearer resource_metadata="https://rs.example/prm", scope="read"'
+    assert redact_text(challenge) == challenge
+    assert redact_text("Basic authentication is not offered.") == "Basic authentication is not offered."
     prose = "The token endpoint answered 400 with the code invalid_grant; state your case."
     assert redact_text(prose) == prose
 
