@@ -82,6 +82,26 @@ class BridgeSettings(Settings):
     audience: Audience = "resource"
     clients: str = Field(default="[]", description="Pre-registered clients: a JSON array of RFC 7591 client metadata.")
     trace: bool = Field(default=False, description="Keep the last redacted exchanges in memory for the flow panel.")
+    registration_endpoint: str | None = Field(default=None, description="Where clients register (RFC 7591), if they may.")
+    clients_table: str | None = Field(default=None, description="DynamoDB table of the clients that registered.")
+    families_table: str | None = Field(
+        default=None, description="DynamoDB table of refresh-token families; without it, in memory of one instance."
+    )
+    aws_endpoint: str | None = Field(default=None, description="The embedded AWS, if it is not the real one.")
+    aws_region: str | None = Field(default=None, description="Region of the tables; else boto3's own choice.")
+    aws_access_key_id: str | None = Field(default=None, description="Credentials; else boto3's own chain.")
+    aws_secret_access_key: SecretStr | None = Field(default=None, description="Their secret part.")
+    metadata_documents: bool = Field(default=True, description="Accept URLs of metadata documents as client ids.")
+    metadata_document_hosts: list[str] = Field(
+        default=[], description="Hosts whose documents are accepted, `*.example.com` for subdomains; empty for any."
+    )
+    blocked_document_hosts: list[str] = Field(default=[], description="Hosts whose documents are never accepted.")
+    pinned_documents: str = Field(
+        default="{}", description="Documents used instead of fetching them: a JSON object by client id URL."
+    )
+    loopback_documents: bool = Field(
+        default=False, description="Accept documents on this machine, over http. For a local stack only."
+    )
 
 
 class ClientSettings(Settings):
@@ -90,6 +110,23 @@ class ClientSettings(Settings):
     client_url: str = Field(description="The client's own base URL.")
     mcp_url: str = Field(description="The MCP server to call.")
     client_id: str | None = Field(default=None, description="The pre-registered client id, if any.")
+
+
+class NativeRegistration(BaseModel, frozen=True):
+    """Cognito's own dynamic client registration, as its `DcrConfiguration` has it. Off unless set."""
+
+    open: bool = False
+    authenticated_grant_types: list[str] = ["authorization_code", "client_credentials"]
+    open_grant_types: list[str] = ["authorization_code"]
+    allowed_scopes: list[str] = []
+
+
+class Branding(BaseModel, frozen=True):
+    """How the sign-in pages look, besides the CSS that the user pool keeps."""
+
+    logo: Path | None = None
+    accent: str | None = Field(default=None, pattern=r"^#[0-9a-fA-F]{6}$")
+    background: str | None = Field(default=None, pattern=r"^#[0-9a-fA-F]{6}$")
 
 
 class DomainSettings(Settings):
@@ -104,3 +141,10 @@ class DomainSettings(Settings):
     state_dir: Path | None = Field(
         default=None, description="Where sign-in sessions and refresh tokens outlive a restart; without it, in memory."
     )
+    rotation: dict[str, int] = Field(
+        default={}, description="App clients whose refresh tokens rotate, with the grace in seconds (0 to 60): JSON."
+    )
+    native_registration: NativeRegistration | None = Field(
+        default=None, description="Cognito's own dynamic client registration: JSON; off without it."
+    )
+    branding: Branding | None = Field(default=None, description="Logo file and colours of the sign-in pages: JSON.")

@@ -159,16 +159,12 @@ class Accounts:
                 **_secret_hash(client, username),
             )
         if email and self._pool.rules().auto_verify_email:  # the embedded AWS leaves this out
-            self._api.admin_update_user_attributes(
-                UserPoolId=self._pool.pool_id,
-                Username=username,
-                UserAttributes=[{"Name": "email_verified", "Value": "true"}],
-            )
+            self._pool.update_user(username, {"email_verified": "true"})
 
     def forgot(self, client: AppClient, username: str) -> None:
         """Send a code for a new password to a verified address. Whether there is such an account does not show."""
         user = self._pool.user(username)
-        if user is None or user.attributes.get("email_verified") != "true" or user.status == "EXTERNAL_PROVIDER":
+        if user is None or user.attributes.get("email_verified") != "true" or user.is_federated:
             return
         with _unless_hidden():
             self._api.forgot_password(

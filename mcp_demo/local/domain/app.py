@@ -15,6 +15,7 @@ from mcp_demo.local.domain.authorize import authorize_router
 from mcp_demo.local.domain.browser import Browser
 from mcp_demo.local.domain.challenge import challenge_router
 from mcp_demo.local.domain.errors import UnsafeRequest, as_json, as_page
+from mcp_demo.local.domain.federation import federation_router
 from mcp_demo.local.domain.grants import Grants
 from mcp_demo.local.domain.lockout import Lockout
 from mcp_demo.local.domain.login import login_router
@@ -24,6 +25,8 @@ from mcp_demo.local.domain.mfa import mfa_router
 from mcp_demo.local.domain.parts import Parts
 from mcp_demo.local.domain.pool import Pool
 from mcp_demo.local.domain.recovery import recovery_router
+from mcp_demo.local.domain.register import register_router
+from mcp_demo.local.domain.revoke import revoke_router
 from mcp_demo.local.domain.signing import Signer
 from mcp_demo.local.domain.signup import signup_router
 from mcp_demo.local.domain.steps import Steps
@@ -37,6 +40,7 @@ from mcp_demo.web.pages import Pages
 
 _ROUTERS = (
     authorize_router,
+    federation_router,
     login_router,
     challenge_router,
     mfa_router,
@@ -44,6 +48,8 @@ _ROUTERS = (
     recovery_router,
     mailbox_router,
     token_router,
+    revoke_router,
+    register_router,
     userinfo_router,
     logout_router,
 )

@@ -4,12 +4,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from mcp_demo.local.domain.accounts import AccountProblem, SignInRefused
-from mcp_demo.local.domain.authorize import SignInRequest, read_request
 from mcp_demo.local.domain.errors import UnsafeRequest
 from mcp_demo.local.domain.forms import Form, PostedForm, new_password
 from mcp_demo.local.domain.lockout import TOO_MANY
 from mcp_demo.local.domain.outcome import finish, form_page, proceed
 from mcp_demo.local.domain.parts import Parts
+from mcp_demo.local.domain.signin_request import SignInRequest, read_request
 
 _CODE_SECONDS = 120
 

@@ -30,6 +30,7 @@ class Grant:
     code_challenge: str | None = None
     origin_jti: str = ""
     expires: float = 0
+    retiring: bool = False
 
     def facts(self) -> TokenFacts:
         """The part that goes into tokens."""
@@ -61,13 +62,43 @@ class Grants:
     def issue_refresh_token(self, grant: Grant, *, expires: float) -> str:
         """A refresh token for a grant."""
         token = secrets.token_urlsafe(96)
-        self._store.put("refresh", token, asdict(replace(grant, expires=expires)), expires=expires)
+        self._store.put("refresh", token, asdict(replace(grant, expires=expires, retiring=False)), expires=expires)
+        self._store.put("family", grant.origin_jti, {"session_jti": grant.session_jti}, expires=expires)
         return token
 
     def find(self, refresh_token: str, client_id: str) -> Grant | None:
-        """What a refresh token stands for, to the client it was issued to."""
+        """What a live refresh token stands for, to the client it was issued to."""
         found = self._store.get("refresh", refresh_token)
-        return _grant(found) if found and found["client_id"] == client_id else None
+        if found is None or found["client_id"] != client_id or self.is_revoked(found["origin_jti"]):
+            return None
+        return _grant(found)
+
+    def rotate(self, refresh_token: str, grant: Grant, *, grace: int, now: float) -> str | None:
+        """A new refresh token that expires when the old one would have; the old one dies after `grace` seconds.
+
+        Returns:
+            The token, or None when somebody else used the old one first and there is no grace.
+        """
+        if grace == 0:
+            if self._store.take("refresh", refresh_token) is None:
+                return None
+        elif not grant.retiring:
+            dying = asdict(replace(grant, retiring=True))
+            self._store.put("refresh", refresh_token, dying, expires=min(grant.expires, now + grace))
+        return self.issue_refresh_token(grant, expires=grant.expires)
+
+    def revoke(self, grant: Grant) -> None:
+        """End a refresh token and all that came from the same sign-in of the app."""
+        self._store.put("revoked", grant.origin_jti, {"revoked": True}, expires=grant.expires)
+
+    def is_revoked(self, origin_jti: str) -> bool:
+        """Whether the tokens of this origin were revoked."""
+        return self._store.get("revoked", origin_jti) is not None
+
+    def session_of(self, origin_jti: str) -> str | None:
+        """The sign-in that tokens of this origin came from."""
+        family = self._store.get("family", origin_jti)
+        return family["session_jti"] if family else None
 
 
 def _grant(body: dict[str, Any]) -> Grant:

@@ -4,12 +4,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from mcp_demo.local.domain.accounts import SignInRefused
-from mcp_demo.local.domain.authorize import SignInRequest, check, read_request
 from mcp_demo.local.domain.errors import as_redirect
 from mcp_demo.local.domain.forms import PostedForm
 from mcp_demo.local.domain.lockout import TOO_MANY
 from mcp_demo.local.domain.outcome import form_page, proceed
 from mcp_demo.local.domain.parts import Parts
+from mcp_demo.local.domain.signin_request import SignInRequest, check, read_request
 from mcp_demo.local.domain.signup import confirm_page
 from mcp_demo.oauth.errors import OAuthError
 

@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from mcp_demo.local.domain.authorize import read_request
 from mcp_demo.local.domain.errors import NO_STORE, UnsafeRequest
 from mcp_demo.local.domain.parts import Parts
+from mcp_demo.local.domain.signin_request import read_request
 
 
 def logout_router(parts: Parts) -> APIRouter:

@@ -6,13 +6,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from mcp_demo.local.domain.accounts import AccountProblem, SignedIn
-from mcp_demo.local.domain.authorize import read_request
 from mcp_demo.local.domain.errors import NO_STORE, UnsafeRequest
 from mcp_demo.local.domain.forms import PostedForm
 from mcp_demo.local.domain.lockout import TOO_MANY
 from mcp_demo.local.domain.outcome import enrolment_page, finish, form_page
 from mcp_demo.local.domain.parts import Parts
 from mcp_demo.local.domain.qr import qr_code
+from mcp_demo.local.domain.signin_request import read_request
 
 _SECRET = re.compile(r"[A-Z2-7]{16,64}")
 

@@ -6,11 +6,11 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 
 from mcp_demo.local.domain.accounts import Challenge, SignedIn
-from mcp_demo.local.domain.authorize import SignInRequest, check, with_code
 from mcp_demo.local.domain.errors import UnsafeRequest, as_redirect
 from mcp_demo.local.domain.parts import Parts
 from mcp_demo.local.domain.pool import User
 from mcp_demo.local.domain.qr import qr_code
+from mcp_demo.local.domain.signin_request import SignInRequest, check, with_code
 from mcp_demo.oauth.errors import OAuthError
 
 

@@ -4,6 +4,8 @@ The domain acts with IAM credentials, as managed login acts inside AWS, so it de
 flows that an app client allows to its own callers.
 """
 
+import json
+import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ from mcp_demo.settings import DomainSettings
 
 if TYPE_CHECKING:
     from types_boto3_cognito_idp import CognitoIdentityProviderClient
+    from types_boto3_cognito_idp.type_defs import AttributeTypeTypeDef
 
 _UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
 
@@ -59,6 +62,11 @@ class User:
     status: str
     attributes: dict[str, str] = field(repr=False)
     mfa: tuple[str, ...] = ()
+
+    @property
+    def is_federated(self) -> bool:
+        """Whether the profile is an external identity's own, so that it has no password here."""
+        return any(identity.get("primary") for identity in json.loads(self.attributes.get("identities", "[]")))
 
 
 class Pool:
@@ -145,6 +153,60 @@ class Pool:
         """The user's groups, for `cognito:groups`."""
         found = self.api.admin_list_groups_for_user(UserPoolId=self.pool_id, Username=username)["Groups"]
         return [group.get("GroupName", "") for group in found]
+
+    def federated_username(self, provider: str, subject: str) -> str | None:
+        """The user that a federated identity belongs to, as its own profile or by `AdminLinkProviderForUser`."""
+        for page in self.api.get_paginator("list_users").paginate(UserPoolId=self.pool_id):
+            for user in page["Users"]:
+                attributes = {item["Name"]: item.get("Value", "") for item in user.get("Attributes", [])}
+                for identity in json.loads(attributes.get("identities", "[]")):
+                    if (identity.get("providerName"), identity.get("userId")) == (provider, subject):
+                        return user.get("Username")
+        return None
+
+    def update_user(self, username: str, attributes: dict[str, str]) -> None:
+        """Set some attributes of a user."""
+        if attributes:
+            self.api.admin_update_user_attributes(
+                UserPoolId=self.pool_id, Username=username, UserAttributes=_pairs(attributes)
+            )
+
+    def add_federated_user(self, username: str, attributes: dict[str, str]) -> bool:
+        """Make the profile of a federated user; False when somebody has taken the name.
+
+        The API knows no way to make a user of status EXTERNAL_PROVIDER, so a password nobody knows confirms it.
+        """
+        try:
+            self.api.admin_create_user(
+                UserPoolId=self.pool_id, Username=username, MessageAction="SUPPRESS", UserAttributes=_pairs(attributes)
+            )
+        except ClientError as error:
+            if error_code(error) == "UsernameExistsException":
+                return False
+            raise
+        self.api.admin_set_user_password(
+            UserPoolId=self.pool_id, Username=username, Password=f"aA1!{secrets.token_urlsafe(48)}", Permanent=True
+        )
+        return True
+
+    def is_signed_out(self, access_token: str) -> bool:
+        """Whether the pool refuses a token of its own user: signed out everywhere, or revoked."""
+        try:
+            self.api.get_user(AccessToken=access_token)
+        except ClientError as error:
+            if error_code(error) in ("NotAuthorizedException", "UserNotFoundException"):
+                return True
+            raise
+        return False
+
+    def custom_css(self, client_id: str) -> str:
+        """The CSS of the classic hosted UI that the pool keeps for an app client, or for all."""
+        found = self.api.get_ui_customization(UserPoolId=self.pool_id, ClientId=client_id)["UICustomization"]
+        return found.get("CSS", "")
+
+
+def _pairs(attributes: dict[str, str]) -> "list[AttributeTypeTypeDef]":
+    return [{"Name": name, "Value": value} for name, value in attributes.items()]
 
 
 def error_code(error: ClientError) -> str:

@@ -4,11 +4,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from mcp_demo.local.domain.accounts import AccountProblem
-from mcp_demo.local.domain.authorize import read_request
 from mcp_demo.local.domain.forms import PostedForm, new_password
 from mcp_demo.local.domain.lockout import TOO_MANY
 from mcp_demo.local.domain.outcome import form_page
 from mcp_demo.local.domain.parts import Parts
+from mcp_demo.local.domain.signin_request import read_request
 
 _SENT = "If there is such an account and its email address is verified, we sent a code to it."
 

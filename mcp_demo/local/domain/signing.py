@@ -98,6 +98,10 @@ class Signer:
         facts = TokenFacts("managed-login", ("aws.cognito.signin.user.admin",), now, origin_jti or str(uuid4()))
         return self.access_token(facts, user, now=now, seconds=_OWN_TOKEN_SECONDS)
 
+    def revocation_token(self, origin_jti: str) -> str:
+        """A refresh token in the embedded AWS's own form: its `RevokeToken` then revokes the origin's access tokens."""
+        return self._sign("access", {"iss": self._settings.issuer, "token_use": "refresh", "origin_jti": origin_jti})
+
     def verified_access_token(self, token: str, *, now: float) -> dict[str, Any] | None:
         """The claims of a live access token of this pool, else None."""
         try:

@@ -2,6 +2,7 @@
 
 import hmac
 from base64 import b64decode
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -12,12 +13,15 @@ from mcp_demo.local.domain.errors import NO_STORE
 from mcp_demo.local.domain.forms import Form, PostedForm
 from mcp_demo.local.domain.grants import Grant
 from mcp_demo.local.domain.parts import Parts
-from mcp_demo.local.domain.pool import AppClient
+from mcp_demo.local.domain.pool import AppClient, User
+from mcp_demo.local.domain.signing import TokenFacts
 from mcp_demo.oauth import pkce
+from mcp_demo.oauth import scopes as scope_rules
 from mcp_demo.oauth.errors import (
     InvalidClient,
     InvalidGrant,
     InvalidRequest,
+    InvalidScope,
     UnauthorizedClient,
     UnsupportedGrantType,
 )
@@ -33,11 +37,11 @@ def token_router(parts: Parts) -> APIRouter:
         grant_type = form.get("grant_type")
         if grant_type is None:
             raise InvalidRequest("The parameter grant_type is missing.")
-        if grant_type not in ("authorization_code", "refresh_token"):
-            raise UnsupportedGrantType("The grant type must be authorization_code or refresh_token.")
+        grant = _GRANTS.get(grant_type)
+        if grant is None:
+            raise UnsupportedGrantType("The grant type is none of those that are offered.")
         client = authenticated_client(parts, request, form)
-        answer = _exchange(parts, client, form) if grant_type == "authorization_code" else _refresh(parts, client, form)
-        return JSONResponse(answer, headers=NO_STORE)
+        return JSONResponse(grant(parts, client, form), headers=NO_STORE)
 
     return router
 
@@ -84,7 +88,7 @@ def _exchange(parts: Parts, client: AppClient, form: Form) -> dict[str, Any]:
     _check_verifier(grant, form.get("code_verifier"))
     if grant.resource is not None and not parts.pool.is_resource_server(grant.resource):
         raise InvalidGrant("The requested resource is not a resource server of this user pool.")
-    answer = _tokens(parts, client, grant)
+    answer = _tokens(parts, client, grant, _user(parts, grant))
     return answer | {"refresh_token": parts.grants.issue_refresh_token(grant, expires=now + client.refresh_seconds)}
 
 
@@ -104,13 +108,48 @@ def _refresh(parts: Parts, client: AppClient, form: Form) -> dict[str, Any]:
     grant = parts.grants.find(token, client.client_id)
     if grant is None:
         raise InvalidGrant("The refresh token is expired, revoked, unknown, or another client's.")
-    return _tokens(parts, client, grant)
+    user = _user(parts, grant)
+    grace = parts.settings.rotation.get(client.client_id)
+    if grace is None:
+        return _tokens(parts, client, grant, user)
+    successor = parts.grants.rotate(token, grant, grace=grace, now=parts.clock())
+    if successor is None:
+        raise InvalidGrant("The refresh token has been used.")
+    return _tokens(parts, client, grant, user) | {"refresh_token": successor}
 
 
-def _tokens(parts: Parts, client: AppClient, grant: Grant) -> dict[str, Any]:
+def _client_credentials(parts: Parts, client: AppClient, form: Form) -> dict[str, Any]:
+    """A client's own token. `resource` has no effect on it (Cognito docs › Resource binding)."""
+    if client.secret is None or "client_credentials" not in client.flows:
+        raise UnauthorizedClient("This app client does not allow the client credentials grant.")
+    custom = tuple(scope for scope in client.scopes if "/" in scope)
+    scopes = scope_rules.parse(form["scope"]) if "scope" in form else custom
+    if not scopes or scope_rules.missing(scopes, custom):
+        raise InvalidScope("Only the app client's custom scopes can be had by this grant.")
+    now = int(parts.clock())
+    facts = TokenFacts(client.client_id, scopes, auth_time=now, origin_jti="")
+    token = parts.signer.access_token(facts, None, now=now, seconds=client.access_seconds)
+    return {"access_token": token, "expires_in": client.access_seconds, "token_type": "Bearer"}
+
+
+_GRANTS: dict[str, Callable[[Parts, AppClient, Form], dict[str, Any]]] = {
+    "authorization_code": _exchange,
+    "refresh_token": _refresh,
+    "client_credentials": _client_credentials,
+}
+
+
+def _user(parts: Parts, grant: Grant) -> User:
     user = parts.pool.user(grant.username)
     if user is None or not user.enabled or user.sub != grant.sub:
         raise InvalidGrant("The user is disabled or gone.")
+    probe = parts.signer.own_api_token(user, now=int(parts.clock()), origin_jti=grant.session_jti)
+    if parts.pool.is_signed_out(probe):
+        raise InvalidGrant("The user has signed out everywhere.")
+    return user
+
+
+def _tokens(parts: Parts, client: AppClient, grant: Grant, user: User) -> dict[str, Any]:
     now, facts, groups = int(parts.clock()), grant.facts(), parts.pool.groups(user.username)
     access = parts.signer.access_token(facts, user, now=now, seconds=client.access_seconds, groups=groups)
     answer: dict[str, Any] = {"access_token": access, "expires_in": client.access_seconds, "token_type": "Bearer"}

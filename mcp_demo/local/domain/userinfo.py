@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse, Response
 from mcp_demo.local.domain.claims import user_claims
 from mcp_demo.local.domain.errors import NO_STORE
 from mcp_demo.local.domain.parts import Parts
+from mcp_demo.local.domain.pool import User
 
 
 def userinfo_router(parts: Parts) -> APIRouter:
@@ -32,10 +33,22 @@ def _about(parts: Parts, claims: dict[str, Any]) -> dict[str, Any] | None:
     user = parts.pool.user(str(claims.get("username", "-")))
     if user is None or not user.enabled or user.sub != claims.get("sub"):
         return None
+    if _is_over(parts, str(claims.get("origin_jti", "")), user):
+        return None
     shown = user_claims(user.attributes, str(claims["scope"]).split())
     # Unlike the ID token, this endpoint says "true" and "false" as strings.
     text = {name: str(value).lower() if isinstance(value, bool) else value for name, value in shown.items()}
     return {"sub": user.sub, **text, "username": user.username}
+
+
+def _is_over(parts: Parts, origin_jti: str, user: User) -> bool:
+    """Whether the token was revoked, or its user signed out everywhere."""
+    if parts.grants.is_revoked(origin_jti):
+        return True
+    session = parts.grants.session_of(origin_jti)
+    return session is not None and parts.pool.is_signed_out(
+        parts.signer.own_api_token(user, now=int(parts.clock()), origin_jti=session)
+    )
 
 
 def _invalid_token() -> Response:
