@@ -1,0 +1,9 @@
+"""The checks of the resource-server role: an MCP server that asks for tokens."""
+
+from conformance.check import Checks
+from conformance.views.resource_server import ResourceServer
+
+TOPICS = ("challenge",)
+"""The modules, in the order in which their checks run: what others build on comes first."""
+
+checks = Checks(ResourceServer)

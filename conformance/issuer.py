@@ -1,0 +1,102 @@
+"""The test issuer: signs access tokens that the target trusts, each with one defect (RFC 8725, RFC 9068).
+
+Whoever holds the keys of a target's issuer can test each rule alone: a token that is right in everything but one thing
+has to be refused for that thing.
+"""
+
+import hmac
+import json
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
+from joserfc.jwk import RSAKey
+
+DROP = object()
+"""As the value of a claim or header member: leave it out."""
+
+_LIFETIME = 300
+
+
+@dataclass(frozen=True, slots=True)
+class TestIssuer:
+    """An issuer that the target trusts.
+
+    Args:
+        issuer: As in `iss`.
+        key: Its private key, with the `kid` that it publishes.
+        resource: The audience of the target.
+        scopes: All scopes of the target, the basic one first.
+        audience: `resource`: tokens name the target in `aud`. `scope`: they have no `aud`, only its scopes.
+        claims: What else a token of this issuer carries.
+        clock: Seconds since the epoch.
+    """
+
+    __test__ = False  # not a test class, whatever its name suggests to pytest
+
+    issuer: str
+    key: RSAKey = field(repr=False)
+    resource: str
+    scopes: tuple[str, ...]
+    audience: str = "resource"
+    claims: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    clock: Callable[[], float] = time.time
+
+    def token(self, *, header: Mapping[str, Any] | None = None, key: RSAKey | None = None, **claims: Any) -> str:
+        """A good access token of the basic scope, changed as told; a value of `DROP` leaves a member out."""
+        signing_key = key or self.key
+        members = _changed({"alg": "RS256", "kid": self.key.kid}, header or {})
+        payload = json.dumps(_changed(self._claims(), claims)).encode()
+        return by_hand(members, payload, _rsa_signer(signing_key, str(members.get("alg"))))
+
+    def _claims(self) -> dict[str, Any]:
+        now = int(self.clock())
+        claims: dict[str, Any] = {
+            "iss": self.issuer,
+            "sub": "6b0f2c52-0000-4000-8000-conformance1",
+            "client_id": "conformance",
+            "token_use": "access",
+            "scope": self.scopes[0],
+            "iat": now,
+            "exp": now + _LIFETIME,
+            "jti": "conformance",
+        }
+        audience = {"aud": self.resource} if self.audience == "resource" else {}
+        return claims | audience | dict(self.claims)
+
+
+def by_hand(header: Mapping[str, Any], payload: bytes, sign: Callable[[bytes], bytes]) -> str:
+    """A compact JWS put together without a library, for no library makes what must not exist."""
+    signed = b".".join((encode(json.dumps(header).encode()), encode(payload)))
+    return b".".join((signed, encode(sign(signed)))).decode("ascii")
+
+
+def hmac_signer(secret: bytes, algorithm: str = "HS256") -> Callable[[bytes], bytes]:
+    """Signs with an HMAC, for tokens that pretend a public key to be a shared secret."""
+    return lambda signed: hmac.new(secret, signed, f"sha{algorithm[-3:]}").digest()
+
+
+def encode(data: bytes) -> bytes:
+    """Base64url without padding (RFC 7515 §2)."""
+    return urlsafe_b64encode(data).rstrip(b"=")
+
+
+def decode(segment: str) -> bytes:
+    """The reverse of `encode`."""
+    return urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+
+
+def _changed(members: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in (members | dict(changes)).items() if value is not DROP}
+
+
+def _rsa_signer(key: RSAKey, algorithm: str) -> Callable[[bytes], bytes]:
+    """Signs with RSASSA, whatever the header says, so that a dishonest header can carry an honest signature."""
+    digest = {"256": SHA256(), "384": SHA384(), "512": SHA512()}.get(algorithm[-3:], SHA256())
+    scheme = PSS(MGF1(digest), digest.digest_size) if algorithm.startswith("PS") else PKCS1v15()
+    private = key.get_op_key("sign")
+    return lambda signed: private.sign(signed, scheme, digest)

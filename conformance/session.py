@@ -1,0 +1,128 @@
+"""One run against one target: every request is sent once, politely, recorded, and shared by all checks that need it."""
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+
+from conformance.target import Target
+from conformance.wire import Unanswered, transmit
+from mcp_demo.exchange.model import Exchange, Request
+from mcp_demo.oauth.resource import is_loopback_host
+
+POLITE_INTERVAL = 0.04
+"""Seconds between two requests to a target that is not on this machine."""
+
+_GIVE_UP_AFTER = 3
+_Key = tuple[Request, int]
+
+
+class Session:
+    """Sends what views ask for.
+
+    Args:
+        target: The system to judge.
+        timeout: Seconds an exchange may take in all.
+        transport: Another way to the target, for tests.
+        sleep: Waits between requests.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        timeout: float = 8.0,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.target = target
+        self._timeout = timeout
+        local = is_loopback_host(urlsplit(target.url).hostname)
+        self._interval = 0.0 if local else POLITE_INTERVAL
+        self._client = httpx.Client(timeout=timeout, transport=transport, trust_env=not local)
+        self._sleep = sleep
+        self._answers: dict[_Key, Exchange | Unanswered] = {}
+        self._views: dict[type[View], View] = {}
+        self._evidence: list[Exchange] = []
+        self._unanswered = 0
+        self._last = 0.0
+
+    def close(self) -> None:
+        """End the connections."""
+        self._client.close()
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Everything that was answered so far, in the order in which it was first sent."""
+        return tuple(answer for answer in self._answers.values() if isinstance(answer, Exchange))
+
+    @contextmanager
+    def watch(self) -> Generator[list[Exchange]]:
+        """Collect the exchanges that are looked at in a `with` block, whether they were sent then or before."""
+        before, self._evidence = self._evidence, []
+        try:
+            yield self._evidence
+        finally:
+            self._evidence = before
+
+    def send(self, probe: Exchange, *, turn: int = 0) -> Exchange:
+        """The exchange with its response. What was sent before is not sent again, except in another turn.
+
+        Raises:
+            Unanswered: There is no response: connection refused or cut, or too slow.
+        """
+        key = (probe.request, turn)
+        if key not in self._answers:
+            self._answers[key] = self._try(probe)
+        answer = self._answers[key]
+        if isinstance(answer, Unanswered):
+            self.look_at(answer.exchange)
+            raise answer
+        self.look_at(answer)
+        return answer
+
+    def look_at(self, *exchanges: Exchange) -> None:
+        """Count exchanges as seen by the running check."""
+        self._evidence.extend(exchange for exchange in exchanges if exchange not in self._evidence)
+
+    def view(self, kind: "type[V]") -> "V":
+        """The one view of this kind."""
+        found = self._views.setdefault(kind, kind(self))
+        if not isinstance(found, kind):
+            raise TypeError(kind)
+        return found
+
+    def _try(self, probe: Exchange) -> Exchange | Unanswered:
+        if self._unanswered >= _GIVE_UP_AFTER:
+            return Unanswered("nothing is sent any more: the target left three requests in a row unanswered", probe)
+        pause = self._last + self._interval - time.monotonic()
+        if self._interval and pause > 0:
+            self._sleep(pause)
+        started, self._last = time.time(), time.monotonic()
+        try:
+            response = transmit(self._client, probe.request, self._timeout)
+        except Unanswered as failure:
+            self._unanswered += 1
+            failure.exchange = replace(probe, started=started, seconds=time.monotonic() - self._last)
+            return failure
+        self._unanswered = 0
+        return replace(probe, response=response, started=started, seconds=time.monotonic() - self._last)
+
+
+class View:
+    """What the checks of a role look through: named observations, each made when first asked for.
+
+    Args:
+        session: Where requests are sent.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.target = session.target
+
+
+V = TypeVar("V", bound=View)

@@ -1,0 +1,98 @@
+"""What is judged, and what the person who asks lets us do with it."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from conformance.issuer import TestIssuer
+from conformance.requirements import LATEST
+
+
+class Capability(StrEnum):
+    """What a check may need besides the URL. Without it the check is blocked, which is no pass and no fault."""
+
+    TOKEN = "token"  # noqa: S105 - a word, not a password
+    SIGN_IN = "sign-in"
+    TEST_ISSUER = "test-issuer"
+    REGISTRATION = "registration"
+    PERSON = "person"
+    OPERATION = "operation"
+
+
+HOW_TO_GIVE = {
+    Capability.TOKEN: "give an access token: --token",
+    Capability.SIGN_IN: "let the suite sign a test user in: --stack, or --sign-in",
+    Capability.TEST_ISSUER: "let the target trust keys the suite signs with: --stack",
+    Capability.REGISTRATION: "allow the suite to register clients: --allow-registration",
+    Capability.PERSON: "have a person at the browser: --headed",
+    Capability.OPERATION: "name a tool that needs more than the basic scopes: --operation TOOL[=JSON]",
+}
+
+
+class SignIn(Protocol):
+    """Takes a browser through sign-in and consent."""
+
+    def __call__(self, authorization_url: str, redirect_uri: str) -> str:
+        """Open the authorization URL, sign in, agree; returns the URL that the browser was sent to in the end.
+
+        Raises:
+            Blocked: The pages are not what this sign-in knows.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A tool call that needs more than the basic scopes. It is carried out: with `side_effect` we say so beforehand."""
+
+    tool: str
+    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    side_effect: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A system to judge.
+
+    Args:
+        url: The MCP endpoint as clients are told it.
+        revision: The revision of MCP to judge by.
+        token: A valid access token.
+        issuer: Keys whose tokens the target accepts.
+        sign_in: How to sign a test user in.
+        may_register: Whether clients may be registered at the authorization server.
+        person: Whether somebody sits at the browser.
+        operation: A tool call that needs more than the basic scopes.
+        origin: The origin of a browser page that may call the server; else its own.
+        anonymous: JSON-RPC methods that are open to everybody on purpose.
+        cold_start: Starts a copy of the server that cannot reach its keys, and yields the copy's URL.
+        key_downloads: How often the server has fetched its keys so far.
+    """
+
+    url: str
+    revision: str = LATEST
+    token: str | None = field(default=None, repr=False)
+    issuer: TestIssuer | None = field(default=None, repr=False)
+    sign_in: SignIn | None = field(default=None, repr=False)
+    may_register: bool = False
+    person: bool = False
+    operation: Operation | None = None
+    origin: str | None = None
+    anonymous: frozenset[str] = frozenset()
+    cold_start: Callable[[], AbstractContextManager[str]] | None = field(default=None, repr=False)
+    key_downloads: Callable[[], int] | None = field(default=None, repr=False)
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What is allowed. Who can sign tokens has one."""
+        given = {
+            Capability.TOKEN: self.token is not None or self.issuer is not None,
+            Capability.SIGN_IN: self.sign_in is not None,
+            Capability.TEST_ISSUER: self.issuer is not None,
+            Capability.REGISTRATION: self.may_register,
+            Capability.PERSON: self.person,
+            Capability.OPERATION: self.operation is not None,
+        }
+        return frozenset(capability for capability, present in given.items() if present)

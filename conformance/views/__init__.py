@@ -1,0 +1,1 @@
+"""What checks look through: the observations of a role, each made once."""

@@ -1,0 +1,225 @@
+"""What the checks of the resource-server role look through (RFC 6750, RFC 9728, MCP Authorization)."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import cached_property
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from conformance import mcp_message
+from conformance.check import Blocked
+from conformance.session import View
+from conformance.target import Capability
+from conformance.wire import Unanswered
+from mcp_demo.exchange.model import Exchange, Headers, Request, Response, header_values
+from mcp_demo.oauth import challenge, resource_metadata
+from mcp_demo.oauth.challenge import Challenge
+
+FOREIGN_ORIGIN = "https://evil.example"
+GARBAGE = "conformance-garbage-0123456789"
+
+
+class ResourceServer(View):
+    """An MCP server, seen by a client."""
+
+    # --- sending
+
+    def ask(
+        self, request: Request, name: str, why: str, spec: str, *, phase: str = "access", turn: int = 0
+    ) -> Exchange:
+        """Send a request to the server; its response is there for sure."""
+        probe = Exchange(name, why, spec, "suite", "MCP server", request, phase=phase)
+        return self.session.send(probe, turn=turn)
+
+    def get(self, url: str, name: str, why: str, spec: str, *, headers: Headers = (), method: str = "GET") -> Exchange:
+        """Read a public document."""
+        request = Request(method, url, (("accept", "application/json"), *headers))
+        return self.ask(request, name, why, spec, phase="discovery")
+
+    def first(self, *, extra: Headers = (), without: tuple[str, ...] = (), url: str | None = None) -> Request:
+        """The request that a client of this revision begins with, with further header fields."""
+        return mcp_message.first_request(url or self.target.url, self.target.revision, extra=extra, without=without)
+
+    def present(self, token: str, name: str, why: str, spec: str, *, scheme: str = "Bearer") -> Exchange:
+        """Send the first request with this token."""
+        return self.ask(self.first(extra=(("authorization", f"{scheme} {token}"),)), name, why, spec)
+
+    # --- without credentials
+
+    @property
+    def anonymous(self) -> Exchange:
+        """The first request, without a token."""
+        return self.ask(
+            self.first(),
+            "Request without a token",
+            "The answer has to tell a client that knows nothing how to get a token.",
+            "MCP 2026-07-28 Authorization › Error Handling",
+            phase="discovery",
+        )
+
+    @property
+    def garbage(self) -> Exchange:
+        """The first request, with something that is no token of anybody."""
+        return self.present(
+            GARBAGE,
+            "Request with a made-up token",
+            "Whatever is not an access token for this server has to be refused as such.",
+            "RFC 6750 §3.1",
+        )
+
+    # --- metadata
+
+    @property
+    def named_metadata_url(self) -> str | None:
+        """The metadata URL that the challenge names."""
+        found = bearer(self.anonymous)
+        return found.parameters.get("resource_metadata") if found else None
+
+    @property
+    def well_known(self) -> Sequence[Exchange]:
+        """The two well-known addresses, the one for the endpoint's path first."""
+        return [self.document(url) for url in resource_metadata.candidate_urls(self.target.url)]
+
+    def document(self, url: str) -> Exchange:
+        """The metadata at a URL, as a client without a token reads it."""
+        return self.get(
+            url,
+            "Protected resource metadata",
+            "Here the server says which authorization servers issue tokens for it.",
+            "RFC 9728 §3.1",
+        )
+
+    @property
+    def found_metadata(self) -> Iterator[tuple[str, Exchange]]:
+        """The metadata documents that a client would find, with the way it found them: header, path, root."""
+        named = self.named_metadata_url
+        if named is not None and urlsplit(named).scheme in ("http", "https"):
+            with suppress(Unanswered):
+                yield "header", self.document(named)
+        yield from zip(("path", "root"), self.well_known, strict=False)
+
+    @cached_property
+    def _chosen(self) -> str | None:
+        usable = (exchange for _, exchange in self.found_metadata if members(exchange) is not None)
+        return next((exchange.request.url for exchange in usable), None)
+
+    @property
+    def metadata(self) -> tuple[Exchange, dict[str, Any]]:
+        """The metadata that a client would use: header first, then the well-known addresses.
+
+        Raises:
+            Blocked: There is none to judge.
+        """
+        if self._chosen is None:
+            raise Blocked("No protected resource metadata was found, so there is nothing to look into.")
+        exchange = self.document(self._chosen)
+        return exchange, members(exchange) or {}
+
+    # --- with credentials
+
+    @property
+    def token(self) -> str:
+        """A token that is good for the first request.
+
+        Raises:
+            Blocked: Nobody gave one.
+        """
+        if self.target.token is not None:
+            return self.target.token
+        return self._minted
+
+    @cached_property
+    def _minted(self) -> str:
+        if self.target.issuer is None:
+            raise Blocked.without(Capability.TOKEN)
+        return self.target.issuer.token()
+
+    @property
+    def authorized(self) -> Exchange:
+        """The first request with a good token: the positive control."""
+        return self.present(
+            self.token,
+            "Request with a valid token",
+            "The positive control: a server that refuses everybody proves nothing by refusing.",
+            "OAuth 2.1 §5.1.1",
+        )
+
+    def require_control(self) -> Exchange:
+        """The positive control, for checks that judge by a refusal.
+
+        Without a token at hand the metadata stands in for it: a server that lets everybody read that does tell public
+        from protected.
+
+        Raises:
+            Blocked: The server refuses even what is right, so that refusing what is wrong means nothing.
+        """
+        if Capability.TOKEN in self.target.capabilities:
+            exchange = self.authorized
+            if not succeeded(exchange):
+                raise Blocked(
+                    f"The valid token is answered {status(exchange)}, so refusing a bad one proves nothing. Is it valid"
+                    f" for this server, and does the server speak {self.target.revision}?"
+                )
+            return exchange
+        try:
+            return self.metadata[0]
+        except Blocked:
+            raise Blocked(
+                "The server refuses everything we know of, so refusing a bad token proves nothing. Give --token."
+            ) from None
+
+
+def response(exchange: Exchange) -> Response:
+    """The response, which an exchange of a session always has."""
+    assert exchange.response is not None  # noqa: S101 - `Session.send` raises otherwise
+    return exchange.response
+
+
+def status(exchange: Exchange) -> int:
+    """The status code."""
+    return response(exchange).status
+
+
+def fields(exchange: Exchange, name: str) -> tuple[str, ...]:
+    """All values of a response header."""
+    return header_values(response(exchange).headers, name)
+
+
+def bearer(exchange: Exchange) -> Challenge | None:
+    """The Bearer challenge of a response."""
+    return challenge.parse_bearer(fields(exchange, "www-authenticate"))
+
+
+def succeeded(exchange: Exchange) -> bool:
+    """Whether a JSON-RPC request was carried out: 2xx with a result."""
+    return 200 <= status(exchange) < 300 and mcp_message.result(response(exchange).body) is not None
+
+
+def json_body(exchange: Exchange) -> Any:
+    """The parsed body, or None."""
+    try:
+        return json.loads(response(exchange).body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def members(exchange: Exchange) -> dict[str, Any] | None:
+    """The JSON object that a successful response carries, or None."""
+    found = json_body(exchange) if status(exchange) == 200 else None
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else None
+
+
+def media_type(exchange: Exchange) -> str:
+    """The media type without parameters, in lower case."""
+    return (response(exchange).header("content-type") or "").partition(";")[0].strip().lower()
+
+
+def shown(exchange: Exchange) -> str:
+    """An answer in a few words, for a finding."""
+    result = mcp_message.result(response(exchange).body)
+    if result is not None:
+        return f"{status(exchange)} with a result"
+    found = bearer(exchange)
+    code = found.parameters.get("error") if found else None
+    return f"{status(exchange)} {code}" if code else str(status(exchange))

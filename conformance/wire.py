@@ -1,0 +1,81 @@
+"""One HTTP request, exactly as written, and its answer within limits of size and time."""
+
+import time
+
+import httpx
+
+from mcp_demo.exchange.model import Exchange, Request, Response
+
+MAX_BODY = 1024 * 1024
+_STREAM_PATIENCE = 1.0
+
+
+class Unanswered(Exception):
+    """No complete response came.
+
+    Args:
+        reason: Why, in plain words.
+        exchange: What was asked; filled in by the session.
+    """
+
+    def __init__(self, reason: str, exchange: Exchange) -> None:
+        super().__init__(reason)
+        self.exchange = exchange
+
+
+def transmit(client: httpx.Client, request: Request, timeout: float) -> Response:
+    """Send a request with its own headers only, in their order, repeated ones included.
+
+    Raises:
+        Unanswered: There is no response.
+    """
+    deadline = time.monotonic() + timeout
+    headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in request.headers]
+    try:
+        prepared = httpx.Request(request.method, request.url, headers=headers, content=request.body or None)
+        prepared.extensions = {"timeout": httpx.Timeout(timeout).as_dict()}
+        answer = client.send(prepared, stream=True, follow_redirects=False)
+        try:
+            return Response(answer.status_code, _fields(answer), _read(answer, deadline))
+        finally:
+            answer.close()
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict) as error:
+        raise Unanswered(_reason(error), Exchange("", "", "", "", "", request)) from error
+
+
+def _fields(answer: httpx.Response) -> tuple[tuple[str, str], ...]:
+    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers.raw)
+
+
+def _read(answer: httpx.Response, deadline: float) -> bytes:
+    """The body, or as much of it as fits. An event stream may stay open: its beginning is enough."""
+    streaming = answer.headers.get("content-type", "").startswith("text/event-stream")
+    patience = time.monotonic() + _STREAM_PATIENCE if streaming else deadline
+    body = bytearray()
+    try:
+        for chunk in answer.iter_bytes():
+            body += chunk
+            if len(body) > MAX_BODY or (streaming and _has_result(body)):
+                break
+            if time.monotonic() > patience:
+                if streaming:
+                    break
+                raise httpx.ReadTimeout("the body came too slowly")
+    except httpx.ReadTimeout:
+        if not streaming:
+            raise
+    return bytes(body)
+
+
+def _has_result(body: bytearray) -> bool:
+    return b"\n\n" in body.replace(b"\r\n", b"\n") and (b'"result"' in body or b'"error"' in body)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, httpx.ConnectTimeout | httpx.ConnectError):
+        return f"no connection ({error})" if str(error) else "no connection"
+    if isinstance(error, httpx.TimeoutException):
+        return "no complete answer in time"
+    if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError):
+        return "the connection was cut, or what came was not HTTP"
+    return f"{type(error).__name__}: {error}"
