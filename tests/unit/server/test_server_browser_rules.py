@@ -74,6 +74,7 @@ async def test_the_metadata_can_only_be_read(server: Running) -> None:
         "/.well-known/oauth-authorization-server",
         "/.well-known/openid-configuration",
         "/.well-known/oauth-protected-resource/other",
+        "/.well-known/oauth-protected-resource/mcp/",
     ],
 )
 async def test_other_well_known_addresses_plainly_do_not_exist(server: Running, path: str) -> None:

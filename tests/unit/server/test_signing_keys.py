@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -13,6 +14,7 @@ from server_kit import NOW, Issuer, Running, bearer, running
 from mcp_demo.server.keys import MAX_DOCUMENT, MAX_KEYS, KeysUnavailable, SigningKeys, read_keys
 
 GOOD = Issuer().key.as_dict(private=False)
+GOODS = {"keys": [GOOD]}
 URI = "https://issuer.example/jwks.json"
 
 
@@ -158,8 +160,9 @@ async def test_an_issuer_that_never_answers_is_given_up(cache: Cache) -> None:
         raise AssertionError
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(hang)) as http:
-        with pytest.raises(KeysUnavailable):
-            await SigningKeys(URI, http, timeout=0.01).get("key-0")
+        async with asyncio.timeout(5):
+            with pytest.raises(KeysUnavailable):
+                await SigningKeys(URI, http, timeout=0.01).get("key-0")
 
 
 @pytest.mark.parametrize(("age", "asked"), [(3600, 1), (3601, 2)])
@@ -187,7 +190,6 @@ async def test_a_withdrawn_key_is_dropped_by_the_renewal(cache: Cache) -> None:
     [
         httpx.Response(500),
         httpx.Response(404, json={"keys": [GOOD]}),
-        httpx.Response(302, headers={"location": "https://evil.example/jwks.json"}),
         httpx.Response(200, text="<html>"),
         httpx.Response(200, json={"keys": []}),
         httpx.Response(200, json=[GOOD]),
@@ -206,6 +208,16 @@ async def test_a_bad_answer_is_an_outage_and_does_not_drop_the_keys_we_have(
         with pytest.raises(KeysUnavailable):
             await keys.get("other")
         assert await keys.get("key-0") is not None
+
+
+async def test_a_redirect_is_not_followed_even_by_a_client_that_would() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        elsewhere = {"location": "https://evil.example/jwks.json"}
+        return httpx.Response(302, headers=elsewhere) if str(request.url) == URI else httpx.Response(200, json=GOODS)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer), follow_redirects=True) as http:
+        with pytest.raises(KeysUnavailable):
+            await SigningKeys(URI, http).get("key-0")
 
 
 def document(*keys: object) -> bytes:
@@ -238,6 +250,12 @@ def test_keys_for_other_uses_are_left_out(change: dict[str, object]) -> None:
 def test_what_is_no_rsa_key_is_left_out() -> None:
     curve = ECKey.generate_key("P-256", {"kid": "curve"}).as_dict(private=False)
     assert list(read_keys(document(curve, "text", None, 1, [], GOOD))) == ["key-0"]
+
+
+def test_a_key_of_fewer_than_2048_bits_is_left_out() -> None:
+    modulus = (1 << 1023 | 1).to_bytes(128, "big")
+    short = {**GOOD, "kid": "short", "n": urlsafe_b64encode(modulus).rstrip(b"=").decode()}
+    assert list(read_keys(document(short, GOOD))) == ["key-0"]
 
 
 def test_of_a_key_only_its_public_part_is_kept() -> None:
