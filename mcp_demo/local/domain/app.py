@@ -12,6 +12,7 @@ from fastapi.responses import PlainTextResponse, Response
 from mcp_demo.errors import SetupError
 from mcp_demo.local.domain.accounts import Accounts
 from mcp_demo.local.domain.authorize import authorize_router
+from mcp_demo.local.domain.branding import Looks
 from mcp_demo.local.domain.browser import Browser
 from mcp_demo.local.domain.challenge import challenge_router
 from mcp_demo.local.domain.errors import UnsafeRequest, as_json, as_page
@@ -75,6 +76,7 @@ def create_app(settings: DomainSettings | None = None, *, clock: Callable[[], fl
         steps=Steps(store, browser, clock),
         lockout=Lockout(store, clock),
         signer=Signer(settings),
+        looks=Looks(pool, settings.branding),
         pages=Pages("mcp_demo.local.domain", product="Sign-in", role="local stand-in"),
         clock=clock,
     )

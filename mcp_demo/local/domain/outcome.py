@@ -32,6 +32,7 @@ def form_page(
         csrf=token,
         query=wanted.query,
         client_name=wanted.client.name,
+        look=parts.looks.of(wanted.client.client_id),
         problem=problem,
         **context,
     )

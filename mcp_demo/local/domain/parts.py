@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mcp_demo.local.domain.accounts import Accounts
+from mcp_demo.local.domain.branding import Looks
 from mcp_demo.local.domain.browser import Browser
 from mcp_demo.local.domain.grants import Grants
 from mcp_demo.local.domain.lockout import Lockout
@@ -28,5 +29,6 @@ class Parts:
     steps: Steps
     lockout: Lockout
     signer: Signer
+    looks: Looks
     pages: Pages
     clock: Callable[[], float]
