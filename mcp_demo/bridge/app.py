@@ -27,14 +27,14 @@ from mcp_demo.bridge.consent import decide
 from mcp_demo.bridge.context import Bridge, bridge_of
 from mcp_demo.bridge.envelope import Envelopes
 from mcp_demo.bridge.metadata import metadata
+from mcp_demo.bridge.revoke import revoke
+from mcp_demo.bridge.stores import FamilyStore, open_stores
 from mcp_demo.bridge.token import token
 from mcp_demo.bridge.trace import Trace
 from mcp_demo.bridge.upstream import Upstream
-from mcp_demo.errors import SetupError
 from mcp_demo.exchange.wire import to_json
 from mcp_demo.oauth import server_metadata
 from mcp_demo.oauth.errors import OAuthError
-from mcp_demo.registry.composition import settings_registry
 from mcp_demo.registry.model import Registry
 from mcp_demo.settings import BridgeSettings
 from mcp_demo.web.pages import Pages
@@ -55,6 +55,7 @@ def create_app(
     settings: BridgeSettings | None = None,
     *,
     registry: Registry | None = None,
+    families: FamilyStore | None = None,
     http: httpx.AsyncClient | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Starlette:
@@ -62,13 +63,15 @@ def create_app(
 
     Args:
         settings: Else they are read from the environment.
-        registry: Where clients are found; else the pre-registered ones of the settings.
+        registry: Where clients are found; else as the settings say.
+        families: Where used refresh tokens are noted; else as the settings say.
         http: The connection pool for the user pool's domain.
         clock: Seconds since the epoch.
     """
     settings = settings or BridgeSettings.load()
     pool = http or httpx.AsyncClient(timeout=httpx.Timeout(6.0, connect=3.0), follow_redirects=False)
-    bridge = _bridge(settings, registry, pool, clock)
+    stores = open_stores(settings)
+    bridge = _bridge(settings, registry or stores[0], families or stores[1], pool, clock)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
@@ -85,17 +88,18 @@ def create_app(
 
 
 def _bridge(
-    settings: BridgeSettings, registry: Registry | None, pool: httpx.AsyncClient, clock: Callable[[], float]
+    settings: BridgeSettings,
+    registry: Registry,
+    families: FamilyStore,
+    pool: httpx.AsyncClient,
+    clock: Callable[[], float],
 ) -> Bridge:
     issuer = settings.bridge_url.rstrip("/")
-    try:
-        registry = registry or settings_registry(settings.clients)
-    except ValueError as error:
-        raise SetupError(str(error), "Correct MCP_DEMO_CLIENTS.") from None
     return Bridge(
         settings=settings,
         envelopes=Envelopes((key.get_secret_value() for key in settings.envelope_keys), clock),
         registry=registry,
+        families=families,
         upstream=Upstream(settings, pool, f"{issuer}/callback"),
         browsers=Browsers(secure=issuer.startswith("https://")),
         pages=Pages("mcp_demo.bridge", role="authorization bridge", product="mcp-demo"),
@@ -108,6 +112,7 @@ def _routes() -> list[Route]:
     return [
         Route(server_metadata.OAUTH, metadata, methods=["GET", "OPTIONS"], middleware=[_CORS]),
         Route("/token", token, methods=_ANY, middleware=[_CORS]),
+        Route("/revoke", revoke, methods=_ANY, middleware=[_CORS]),
         Route("/authorize", authorize, methods=["GET"]),
         Route("/consent", decide, methods=["POST"]),
         Route("/callback", callback, methods=["GET"]),

@@ -7,6 +7,7 @@ Spec: RFC 6749 §4.1.2 and §10.12, RFC 9207 §2, MCP 2026-07-28 Security Best P
 """
 
 import logging
+import secrets
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -54,6 +55,7 @@ def _answer(bridge: Bridge, approved: CheckedRequest, parameters: dict[str, str]
         return error_url(bridge, approved.redirect_uri, approved.state, error)
     grant = CodeGrant(
         code=code,
+        family=secrets.token_urlsafe(16),
         client_id=approved.client_id,
         redirect_uri_digest=digest(approved.redirect_uri),
         code_challenge=approved.code_challenge,

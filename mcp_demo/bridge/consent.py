@@ -79,13 +79,13 @@ async def decide(request: Request) -> Response:
         for choice in scopes.in_words(checked.scopes, checked.resource)
         if choice.scope in ticked or not choice.optional
     ]
-    return _approved(bridge, checked.model_copy(update={"scopes": tuple(kept)}))
+    return _approved(bridge, client, checked.model_copy(update={"scopes": tuple(kept)}))
 
 
-def _approved(bridge: Bridge, checked: CheckedRequest) -> Response:
+def _approved(bridge: Bridge, client: Client, checked: CheckedRequest) -> Response:
     login, value = secrets.token_hex(8), secrets.token_urlsafe(32)
     state = bridge.envelopes.seal(UpstreamState(request=checked, login=login, browser=digest(value)))
-    url = bridge.upstream.authorize_url(checked, state)
+    url = bridge.upstream.authorize_url(checked, state, client.upstream_client_id)
     response = redirect(url, status=303)
     bridge.browsers.approve(response, login, value)
     hops.approved(bridge, checked.state, response)

@@ -1,21 +1,27 @@
 """What every endpoint of the bridge works with."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 import anyio.to_thread
+from botocore.exceptions import BotoCoreError, ClientError
 from starlette.requests import Request
 
 from mcp_demo.bridge.browser import Browsers
 from mcp_demo.bridge.envelope import Envelopes
+from mcp_demo.bridge.stores import FamilyStore
 from mcp_demo.bridge.trace import Trace
 from mcp_demo.bridge.upstream import Upstream
 from mcp_demo.oauth.errors import TemporarilyUnavailable
 from mcp_demo.registry.model import Client, Registry
 from mcp_demo.settings import BridgeSettings
 from mcp_demo.web.pages import Pages
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +31,7 @@ class Bridge:
     settings: BridgeSettings
     envelopes: Envelopes
     registry: Registry
+    families: FamilyStore
     upstream: Upstream
     browsers: Browsers
     pages: Pages
@@ -42,11 +49,20 @@ class Bridge:
         Raises:
             TemporarilyUnavailable: The registry does not answer.
         """
-        try:
-            client = await anyio.to_thread.run_sync(self.registry.get, client_id)
-        except OSError as error:
-            raise TemporarilyUnavailable("The client registry does not answer.") from error
+        client = await self.blocking(lambda: self.registry.get(client_id))
         return client if client is not None and client.is_usable(self.clock()) else None
+
+    async def blocking(self, call: Callable[[], T]) -> T:
+        """Ask a store, in a thread.
+
+        Raises:
+            TemporarilyUnavailable: It does not answer.
+        """
+        try:
+            return await anyio.to_thread.run_sync(call)
+        except (OSError, BotoCoreError, ClientError) as error:
+            _log.error("a store does not answer: %s", type(error).__name__)
+            raise TemporarilyUnavailable("A part of this service does not answer at the moment.") from error
 
 
 def bridge_of(request: Request) -> Bridge:

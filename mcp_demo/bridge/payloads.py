@@ -7,6 +7,9 @@ from mcp_demo.bridge.envelope import Payload
 LOGIN_SECONDS = 600
 """How long a person has on the consent page, and again between approval and return from the sign-in pages."""
 
+REFRESH_SECONDS = 30 * 86_400
+"""How long a login can be refreshed: `RefreshTokenValidity` of the bridge's app client."""
+
 
 class CheckedRequest(Payload):
     """An authorization request of which everything was checked (RFC 6749 §4.1.1)."""
@@ -50,6 +53,7 @@ class CodeGrant(Payload):
     lifetime: ClassVar[int] = 300  # as long as the user pool's
 
     code: str
+    family: str
     client_id: str
     redirect_uri_digest: str
     code_challenge: str
@@ -62,9 +66,12 @@ class RefreshGrant(Payload):
     """The refresh token given to a client, around the user pool's own."""
 
     purpose: ClassVar[str] = "refresh"
-    lifetime: ClassVar[int] = 30 * 86_400  # the user pool's own limit is the real one
+    lifetime: ClassVar[int] = REFRESH_SECONDS
 
     refresh_token: str
+    family: str
+    generation: int
+    expires: float
     client_id: str
     scopes: tuple[str, ...]
     resource: str

@@ -10,6 +10,7 @@ import hmac
 import json
 import logging
 from base64 import urlsafe_b64decode
+from contextlib import suppress
 from typing import Any, cast
 
 from starlette.requests import Request
@@ -20,7 +21,7 @@ from mcp_demo.bridge.browser import digest
 from mcp_demo.bridge.clients import authenticate
 from mcp_demo.bridge.context import Bridge, bridge_of
 from mcp_demo.bridge.envelope import EnvelopeRefused, P
-from mcp_demo.bridge.payloads import CodeGrant, RefreshGrant
+from mcp_demo.bridge.payloads import REFRESH_SECONDS, CodeGrant, RefreshGrant
 from mcp_demo.bridge.wire import form_pairs, only
 from mcp_demo.oauth import pkce
 from mcp_demo.oauth import scopes as scope_rules
@@ -29,6 +30,7 @@ from mcp_demo.oauth.errors import (
     InvalidRequest,
     InvalidScope,
     ServerError,
+    TemporarilyUnavailable,
     UnauthorizedClient,
     UnsupportedGrantType,
 )
@@ -69,8 +71,27 @@ async def _code(bridge: Bridge, client: Client, form: dict[str, str]) -> Respons
         raise InvalidGrant("`redirect_uri` is not the one of the authorization request.")
     if not pkce.matches(verifier, grant.code_challenge):
         raise InvalidGrant("`code_verifier` does not match the code challenge.")
-    issued = await bridge.upstream.exchange_code(grant.code, verifier, hops.recorder(bridge, grant.trace))
-    return _answer(bridge, client, grant, issued, issued.refresh_token)
+    expires = bridge.clock() + REFRESH_SECONDS
+    try:
+        issued = await bridge.upstream.exchange_code(
+            grant.code, verifier, client.upstream_client_id, hops.recorder(bridge, grant.trace)
+        )
+    except InvalidGrant:
+        # Maybe a replay, by somebody who has the verifier: what the code gave before ends (RFC 6749 §4.1.2).
+        await bridge.blocking(lambda: bridge.families.end(grant.family, expires=expires))
+        raise
+    granted = _granted(issued, grant)
+    first = issued.refresh_token and RefreshGrant(
+        refresh_token=issued.refresh_token,
+        family=grant.family,
+        generation=0,
+        expires=expires,
+        client_id=client.client_id,
+        scopes=grant.scopes,
+        resource=grant.resource,
+    )
+    await _note_use(bridge, client)
+    return _answer(bridge, client, issued, granted, first or None)
 
 
 async def _refresh(bridge: Bridge, client: Client, form: dict[str, str]) -> Response:
@@ -80,8 +101,46 @@ async def _refresh(bridge: Bridge, client: Client, form: dict[str, str]) -> Resp
         raise InvalidGrant("The refresh token was not issued to this client.")
     if not scopes.is_covered(form.get("scope"), grant.scopes):
         raise InvalidScope("A refresh keeps the scopes of the grant; sign in again for others.")
-    issued = await bridge.upstream.refresh(grant.refresh_token)
-    return _answer(bridge, client, grant, issued, issued.refresh_token or grant.refresh_token)
+    issued, generation = await _rotated(bridge, client, grant)
+    granted = _granted(issued, grant)
+    changes = {"refresh_token": issued.refresh_token or grant.refresh_token, "generation": generation}
+    await _note_use(bridge, client)
+    return _answer(bridge, client, issued, granted, grant.model_copy(update=changes))
+
+
+async def _rotated(bridge: Bridge, client: Client, grant: RefreshGrant) -> tuple[TokenResponse, int]:
+    """New tokens, and the generation of the next refresh token.
+
+    The user pool is asked first: were it down after the token counts as used, its client would look like a thief when
+    it tries again. What the user pool hands out for a token that then turns out to be used before goes nowhere.
+
+    Spec: OAuth 2.1 §4.3.1, MCP 2026-07-28 Security Considerations › Token Theft.
+
+    Raises:
+        InvalidGrant: The grant is dead, or has just been ended because the token was used before.
+    """
+    issued, refusal = None, None
+    try:
+        issued = await bridge.upstream.refresh(grant.refresh_token, client.upstream_client_id)
+    except InvalidGrant as error:  # perhaps because its successor is in use: that has to be noticed all the same
+        refusal = error
+    rotation = await bridge.blocking(
+        lambda: bridge.families.rotate(grant.family, grant.generation, now=bridge.clock(), expires=grant.expires)
+    )
+    if rotation.outcome == "reused":
+        _log.warning("client %.100r used a refresh token twice: the family is ended", client.client_id)
+        with suppress(TemporarilyUnavailable):
+            latest = issued.refresh_token if issued and issued.refresh_token else grant.refresh_token
+            await bridge.upstream.revoke(latest, client.upstream_client_id)
+    if issued is None or rotation.generation is None:
+        raise refusal or InvalidGrant("The refresh token was used before, or the login has ended.")
+    return issued, rotation.generation
+
+
+async def _note_use(bridge: Bridge, client: Client) -> None:
+    """Keep a registered client from expiring; nobody has to wait for more tokens because that failed."""
+    with suppress(TemporarilyUnavailable):
+        await bridge.blocking(lambda: bridge.registry.touch(client, bridge.clock()))
 
 
 def _open(bridge: Bridge, kind: type[P], envelope: str | None, name: str) -> P:
@@ -95,9 +154,8 @@ def _open(bridge: Bridge, kind: type[P], envelope: str | None, name: str) -> P:
 
 
 def _answer(
-    bridge: Bridge, client: Client, grant: CodeGrant | RefreshGrant, issued: TokenResponse, refresh_token: str | None
+    bridge: Bridge, client: Client, issued: TokenResponse, granted: tuple[str, ...], refresh: RefreshGrant | None
 ) -> Response:
-    granted = _granted(issued, grant)
     members: dict[str, Any] = {
         "access_token": issued.access_token,
         "token_type": "Bearer",
@@ -105,11 +163,8 @@ def _answer(
     }
     if issued.expires_in is not None:
         members["expires_in"] = issued.expires_in
-    if refresh_token is not None and "refresh_token" in client.grant_types:
-        sealed = RefreshGrant(
-            refresh_token=refresh_token, client_id=client.client_id, scopes=grant.scopes, resource=grant.resource
-        )
-        members["refresh_token"] = bridge.envelopes.seal(sealed)
+    if refresh is not None and "refresh_token" in client.grant_types:
+        members["refresh_token"] = bridge.envelopes.seal(refresh)
     return answers.tokens(members)
 
 

@@ -52,14 +52,19 @@ class Upstream:
         self._callback = callback
         self._seconds = seconds
 
-    def authorize_url(self, request: CheckedRequest, state: str) -> str:
+    def authorize_url(self, request: CheckedRequest, state: str, app_client: str | None = None) -> str:
         """Where the browser goes to sign in (Cognito docs › Authorize endpoint).
 
         The code challenge is the client's own, so the user pool itself verifies PKCE from end to end.
+
+        Args:
+            request: What the person approved.
+            state: What comes back with them.
+            app_client: The app client, if the client has one of its own in the user pool.
         """
         parameters = {
             "response_type": "code",
-            "client_id": self._settings.bridge_client_id,
+            "client_id": app_client or self._settings.bridge_client_id,
             "redirect_uri": self._callback,
             "scope": scope_rules.join(request.scopes),
             "state": state,
@@ -70,7 +75,9 @@ class Upstream:
             parameters["resource"] = self._settings.mcp_url
         return with_parameters(f"{self._domain}/oauth2/authorize", parameters)
 
-    async def exchange_code(self, code: str, verifier: str, record: Record | None = None) -> TokenResponse:
+    async def exchange_code(
+        self, code: str, verifier: str, app_client: str | None = None, record: Record | None = None
+    ) -> TokenResponse:
         """Redeem the user pool's code (Cognito docs › Token endpoint).
 
         Raises:
@@ -83,9 +90,9 @@ class Upstream:
             "redirect_uri": self._callback,
             "code_verifier": verifier,
         }
-        return await self._tokens(form, "The bridge redeems the user pool's code", record)
+        return await self._tokens(form, app_client, record)
 
-    async def refresh(self, refresh_token: str, record: Record | None = None) -> TokenResponse:
+    async def refresh(self, refresh_token: str, app_client: str | None = None) -> TokenResponse:
         """Get a new access token (Cognito docs › Token endpoint).
 
         Raises:
@@ -93,10 +100,24 @@ class Upstream:
             TemporarilyUnavailable, ServerError: The user pool cannot be used.
         """
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-        return await self._tokens(form, "The bridge refreshes at the user pool", record)
+        return await self._tokens(form, app_client)
 
-    async def _tokens(self, form: Mapping[str, str], name: str, record: Record | None) -> TokenResponse:
-        response = await self._post("/oauth2/token", form, name, record)
+    async def revoke(self, refresh_token: str, app_client: str | None = None) -> None:
+        """End a login at the user pool too (Cognito docs › Revoke endpoint).
+
+        Raises:
+            TemporarilyUnavailable: The user pool does not answer.
+        """
+        response = await self._post("/oauth2/revoke", {"token": refresh_token}, app_client)
+        if response.status >= 500 or response.status == 429:
+            raise TemporarilyUnavailable("The sign-in service is not available at the moment.")
+        if response.status != 200:
+            _log.warning("the user pool answered a revocation with %d", response.status)
+
+    async def _tokens(
+        self, form: Mapping[str, str], app_client: str | None, record: Record | None = None
+    ) -> TokenResponse:
+        response = await self._post("/oauth2/token", form, app_client, record)
         if response.status >= 500 or response.status == 429:
             raise TemporarilyUnavailable("The sign-in service is not available at the moment.")
         try:
@@ -107,13 +128,17 @@ class Upstream:
             _log.error("token endpoint of the user pool: %s", error)
             raise ServerError("The sign-in service gave an answer that cannot be used.", status=502) from None
 
-    async def _post(self, path: str, form: Mapping[str, str], name: str, record: Record | None) -> Response:
-        # Cognito takes the pair as it stands, without the form encoding of RFC 6749 §2.3.1.
-        pair = f"{self._settings.bridge_client_id}:{self._settings.bridge_client_secret.get_secret_value()}"
-        authorization = {"authorization": "Basic " + b64encode(pair.encode()).decode("ascii")}
-        outgoing = self._http.build_request(
-            "POST", self._domain + path, data=dict(form), headers={**authorization, "accept": "application/json"}
-        )
+    async def _post(
+        self, path: str, form: Mapping[str, str], app_client: str | None, record: Record | None = None
+    ) -> Response:
+        headers, data = {"accept": "application/json"}, dict(form)
+        if app_client is None:
+            # Cognito takes the pair as it stands, without the form encoding of RFC 6749 §2.3.1.
+            pair = f"{self._settings.bridge_client_id}:{self._settings.bridge_client_secret.get_secret_value()}"
+            headers["authorization"] = "Basic " + b64encode(pair.encode()).decode("ascii")
+        else:  # a public one: the bridge has authenticated the client, and PKCE binds the code
+            data["client_id"] = app_client
+        outgoing = self._http.build_request("POST", self._domain + path, data=data, headers=headers)
         started, begin = time.time(), time.perf_counter()
         try:
             with anyio.fail_after(self._seconds):
@@ -126,7 +151,7 @@ class Upstream:
             request = Request("POST", str(outgoing.url), tuple(outgoing.headers.multi_items()), outgoing.content)
             record(
                 Exchange(
-                    name=name,
+                    name="The bridge redeems the user pool's code",
                     why="The bridge authenticates as its app client there and passes on the client's PKCE verifier.",
                     spec="Cognito docs › Token endpoint",
                     sender="bridge",

@@ -1,16 +1,25 @@
 """A person with a browser, as far as the bridge and the sign-in pages can tell; no screen, no script."""
 
 import html
+import json
 import re
 import secrets
+import time
+from base64 import urlsafe_b64decode
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import httpx
 
+from mcp_demo.bridge.app import create_app
 from mcp_demo.local.state import Run
 from mcp_demo.oauth import pkce
+from mcp_demo.registry.composition import FixedRegistry
+from mcp_demo.registry.model import Client
+from mcp_demo.settings import BridgeSettings
 
 
 def answer(response: httpx.Response) -> dict[str, str]:
@@ -19,6 +28,31 @@ def answer(response: httpx.Response) -> dict[str, str]:
     pairs = parse_qsl(urlsplit(response.headers["location"]).query)
     assert len({name for name, _ in pairs}) == len(pairs)
     return dict(pairs)
+
+
+def claims(token: str) -> dict[str, Any]:
+    """What a JWT says, unverified."""
+    body = token.split(".")[1]
+    return json.loads(urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+
+
+def refused(response: httpx.Response, error: str = "invalid_grant", status: int = 400) -> None:
+    """Check that a request was refused for the right reason."""
+    assert (response.status_code, response.json()["error"]) == (status, error), response.text
+
+
+@asynccontextmanager
+async def another_bridge(
+    run: Run, *clients: Client, clock: Callable[[], float] = time.time, **changes: object
+) -> AsyncGenerator[httpx.AsyncClient]:
+    """A bridge in this process with the settings of the running one, and changes to them; other clients, if given."""
+    settings = BridgeSettings.load(run.state / "env" / "bridge.env").model_copy(update=changes)
+    registry = FixedRegistry(clients) if clients else None
+    pool = httpx.AsyncClient(timeout=30)
+    app = create_app(settings, registry=registry, http=pool, clock=clock)
+    mounts = {run.bridge: httpx.ASGITransport(app=app)}  # everything else is asked for over the network
+    async with pool, httpx.AsyncClient(mounts=mounts, timeout=30) as http:
+        yield http
 
 
 @dataclass

@@ -2,27 +2,16 @@
 
 import asyncio
 import hashlib
-import json
 import secrets
-from base64 import urlsafe_b64decode
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
 
 import httpx
 import pytest
-from bridge_login import Person, answer
+from bridge_login import Person, another_bridge, answer, claims, refused
 
-from mcp_demo.bridge.app import create_app
 from mcp_demo.exchange.wire import from_json
 from mcp_demo.local.state import Run
 from mcp_demo.settings import BridgeSettings
-
-
-def claims(token: str) -> dict[str, Any]:
-    body = token.split(".")[1]
-    return json.loads(urlsafe_b64decode(body + "=" * (-len(body) % 4)))
 
 
 async def call_server(run: Run, token: str) -> int:
@@ -31,10 +20,6 @@ async def call_server(run: Run, token: str) -> int:
     accept = {"authorization": f"Bearer {token}", "accept": "application/json, text/event-stream"}
     async with httpx.AsyncClient(timeout=30) as http:
         return (await http.post(run.server, json=body, headers=accept)).status_code
-
-
-def refused(response: httpx.Response, error: str = "invalid_grant") -> None:
-    assert (response.status_code, response.json()["error"]) == (400, error), response.text
 
 
 async def test_a_person_signs_in_and_the_client_gets_tokens_that_the_server_accepts(stack: Run) -> None:
@@ -132,16 +117,6 @@ async def test_the_bridge_shows_its_own_hops_to_whoever_knows_the_state(stack: R
     for secret in (issued["access_token"], issued["refresh_token"], person.verifier):
         assert secret not in response.text
     assert from_json(unknown.content) == ()
-
-
-@asynccontextmanager
-async def another_bridge(run: Run, **changes: object) -> AsyncGenerator[httpx.AsyncClient]:
-    """A bridge in this process with the settings of the running one, and changes to them."""
-    settings = BridgeSettings.load(run.state / "env" / "bridge.env").model_copy(update=changes)
-    pool = httpx.AsyncClient(timeout=30)
-    transport = httpx.ASGITransport(app=create_app(settings, http=pool))
-    async with pool, httpx.AsyncClient(transport=transport) as http:
-        yield http
 
 
 async def test_another_instance_with_a_new_key_in_front_finishes_a_login(stack: Run) -> None:

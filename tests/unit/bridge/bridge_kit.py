@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import time
 from collections.abc import Callable
 from html import unescape
 from urllib.parse import parse_qsl, urlsplit
@@ -78,7 +79,7 @@ def browser(
         settings(**changes),
         registry=FixedRegistry(clients),
         http=httpx.AsyncClient(transport=httpx.MockTransport(upstream)),
-        **({"clock": clock} if clock else {}),
+        clock=clock or time.time,
     )
     base = str(changes.get("bridge_url", BRIDGE))
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)

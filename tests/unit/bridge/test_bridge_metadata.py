@@ -3,6 +3,7 @@ from bridge_kit import BRIDGE, READ, WRITE, browser
 
 from mcp_demo.oauth import server_metadata
 
+METHODS = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"]
 METADATA = "/.well-known/oauth-authorization-server"
 
 
@@ -20,7 +21,10 @@ async def test_the_metadata_says_what_mcp_needs_to_know() -> None:
         "response_types_supported": ["code"],
         "grant_types_supported": ["authorization_code", "refresh_token"],
         "code_challenge_methods_supported": ["S256"],
-        "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": METHODS,
+        "revocation_endpoint": f"{BRIDGE}/revoke",
+        "revocation_endpoint_auth_methods_supported": METHODS,
+        "token_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256", "Ed25519"],
         "authorization_response_iss_parameter_supported": True,
     }
     parsed = server_metadata.parse(document, expected_issuer=BRIDGE)
@@ -51,7 +55,7 @@ async def test_head_answers_like_get_without_a_body() -> None:
     assert (response.status_code, response.content) == (200, b"")
 
 
-@pytest.mark.parametrize(("path", "method"), [(METADATA, "GET"), ("/token", "POST")])
+@pytest.mark.parametrize(("path", "method"), [(METADATA, "GET"), ("/token", "POST"), ("/revoke", "POST")])
 async def test_pages_of_any_origin_may_call_what_is_for_clients(path: str, method: str) -> None:
     origin = {"origin": "http://localhost:6274"}
     async with browser() as visit:

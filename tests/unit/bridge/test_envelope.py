@@ -13,6 +13,7 @@ from mcp_demo.errors import SetupError
 
 OLD, NEW = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
 GRANT = CodeGrant(
+    family="family",
     code="8a1b2c3d-0000-4000-8000-0123456789ab",
     client_id="https://client.example/oauth/metadata.json",
     redirect_uri_digest="d" * 43,
@@ -62,7 +63,9 @@ def test_a_dropped_key_opens_nothing() -> None:
 
 def test_an_envelope_of_one_purpose_is_refused_for_another() -> None:
     envelopes = Envelopes([OLD])
-    refresh = RefreshGrant(refresh_token="r", client_id="c", scopes=(), resource="https://r.example")
+    refresh = RefreshGrant(
+        refresh_token="r", family="f", generation=0, expires=2e9, client_id="c", scopes=(), resource="https://r.example"
+    )
     assert refusal(envelopes, envelopes.seal(refresh)) == "purpose"
 
 

@@ -39,7 +39,15 @@ POST = Client(
 
 
 def refresh_token(**changes: Any) -> str:
-    grant = RefreshGrant(refresh_token="upstream-refresh", client_id="app", scopes=(READ, WRITE), resource=RESOURCE)
+    grant = RefreshGrant(
+        refresh_token="upstream-refresh",
+        family="f",
+        generation=0,
+        expires=2e9,
+        client_id="app",
+        scopes=(READ, WRITE),
+        resource=RESOURCE,
+    )
     return Envelopes([KEY]).seal(grant.model_copy(update=changes))
 
 
