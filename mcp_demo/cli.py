@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
+from mcp_demo import registry_cli
 from mcp_demo.terminal import announce, complain, note, own_failure, say
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(registry_cli.app, name="clients")
 
 State = Annotated[Path | None, typer.Option("--state", metavar="DIR", help="Folder of the run.  [$MCP_DEMO_STATE]")]
 ProfileOption = Annotated[Literal["local", "aws"], typer.Option(help="The embedded AWS of a run, or AWS.")]

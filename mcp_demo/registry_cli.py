@@ -14,6 +14,8 @@ import typer
 from mcp_demo.terminal import note, say
 
 if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
     from mcp_demo.deploy.profile import Profile
     from mcp_demo.registry.dynamodb import DynamoDBRegistry
     from mcp_demo.registry.model import Client
@@ -132,7 +134,6 @@ def _open(profile: str, name: str, state: Path | None) -> "tuple[DynamoDBRegistr
     from mcp_demo.deploy.profile import Profile, aws_failures
     from mcp_demo.deploy.stacks import outputs
     from mcp_demo.errors import SetupError
-    from mcp_demo.registry.connect import connect
     from mcp_demo.registry.dynamodb import DynamoDBRegistry
 
     target = Profile.aws() if profile == "aws" else Profile.local(_embedded(state))
@@ -140,7 +141,10 @@ def _open(profile: str, name: str, state: Path | None) -> "tuple[DynamoDBRegistr
         table = outputs(target.cloudformation(), f"{name}-registration").get("ClientsTable")
     if table is None:
         raise SetupError("Client registration is not deployed.", "Deploy it: mcp-demo up, or mcp-demo deploy.")
-    return DynamoDBRegistry(connect(target.session.region_name or "", target.endpoint), table), target
+    client: DynamoDBClient = target.session.client(  # pyright: ignore[reportUnknownMemberType]
+        "dynamodb", endpoint_url=target.endpoint, config=target.config
+    )
+    return DynamoDBRegistry(client, table), target
 
 
 def _embedded(state: Path | None) -> str:
