@@ -75,8 +75,9 @@ class _Face(Generic[Out, In]):
         """What to send for a step, and whether it is the caller's own request."""
         if step.request.url != primary.url or step.request.body is not primary.body:
             return self._out(step.request), False
-        if authorization := step.request.header("authorization"):
-            request.headers["authorization"] = authorization
+        for name in ("authorization", "dpop"):
+            if value := step.request.header(name):
+                request.headers[name] = value
         return request, True
 
     def _recorded(self, step: Step, response: Response, started: float, clock: float) -> Reply:

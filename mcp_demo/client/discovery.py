@@ -36,8 +36,10 @@ class Discovery:
 
 
 def challenge_of(response: Response) -> challenge.Challenge | None:
-    """The Bearer challenge of a response (RFC 6750 §3)."""
-    return challenge.parse_bearer(header_values(response.headers, "www-authenticate"))
+    """The challenge of a response that says where to get a token (RFC 6750 §3, RFC 9449 §7.1)."""
+    found = challenge.parse(header_values(response.headers, "www-authenticate"))
+    ours = [one for scheme in ("bearer", "dpop") for one in found if one.scheme.lower() == scheme]
+    return ours[0] if ours else None
 
 
 def check_url(url: str, server_url: str) -> str:

@@ -10,18 +10,20 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from mcp_demo.client import authorization, discovery, grant, registration
+from mcp_demo.client.assertions import AssertionSource
 from mcp_demo.client.discovery import Discovery
 from mcp_demo.client.errors import IssuerChanged, StepUpExhausted, Unauthorized
-from mcp_demo.client.events import Flow, SignIn, Step, Turn, ask, fetch
+from mcp_demo.client.events import Flow, SignIn, Step, T, Turn, ask, fetch
 from mcp_demo.client.grant import Grant
 from mcp_demo.client.pending import PendingAuthorization
+from mcp_demo.client.proof import Prover
 from mcp_demo.client.registration import Identity, Registration
 from mcp_demo.client.storage import Vault
 from mcp_demo.exchange.model import Response
 from mcp_demo.oauth import resource, scopes, server_metadata
 from mcp_demo.oauth.errors import ErrorResponse, InsecureUrl
 
-_STEP_UPS = 3
+_STEP_UPS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,19 @@ class Policy:
         leeway: How many seconds before its end an access token is replaced.
         offline_access: Whether to ask for `offline_access` where the authorization server lists it (SEP-2207).
         for_itself: Whether the client acts for itself (client_credentials) and nobody signs in.
+        assertion: What stands for the person or the workload, so that nobody signs in (see `client.assertions`).
     """
 
     scopes: tuple[str, ...] | None = None
     leeway: float = 30.0
     offline_access: bool = True
     for_itself: bool = False
+    assertion: AssertionSource | None = None
+
+    @property
+    def attended(self) -> bool:
+        """Whether somebody signs in."""
+        return not self.for_itself and self.assertion is None
 
 
 class Engine:
@@ -74,6 +83,7 @@ class Engine:
         self._policy = policy or Policy()
         self._clock = clock
         self._step_ups: Counter[tuple[str, ...]] = Counter()
+        self._prover = Prover(identity.dpop_key, clock) if identity.dpop_key else None
         self._failures = 0
         self._failure: Exception | None = None
 
@@ -93,10 +103,13 @@ class Engine:
             StepUpExhausted: The server keeps asking for scopes.
             Unauthorized: The server refuses a token that is fresh.
         """
+        return self._proven(self._send(step))
+
+    def _send(self, step: Step) -> Flow[Response]:
         renewed = False
         used = yield from self._usable()
         while True:
-            response = yield from fetch(step.with_token(used.access_token if used else None))
+            response = yield from fetch(_authorized(step, used))
             bearer = discovery.challenge_of(response)
             if response.status == 401:
                 if renewed:
@@ -117,12 +130,13 @@ class Engine:
         found = yield from discovery.discover(self.server_url, refusal, self._identity.issuer)
         self._check_issuer(found, held)
         issuer = found.metadata.issuer
-        if not self._policy.for_itself:
+        if self._policy.attended:
             server_metadata.require_s256(found.metadata)
         known = self.vault.registration(issuer)
         ours = yield from registration.register(
             self._identity, found.metadata, self._redirect_uri, known, self._clock()
         )
+        ours = replace(ours, token_type=self._identity.token_type)
         self.vault.keep_registration(ours)
         return found, ours
 
@@ -133,12 +147,15 @@ class Engine:
             ProtocolViolation: The response is not an answer to this request.
             ErrorResponse: The authorization server refused.
         """
+        return self._proven(self._complete(pending, callback_url))
+
+    def _complete(self, pending: PendingAuthorization, callback_url: str) -> Flow[Grant]:
         code = pending.read(callback_url)
         ours = self.vault.registration(pending.issuer)
         if ours is None or ours.client_id != pending.client_id:
             raise IssuerChanged("The registration that this sign-in was begun with is gone.")
         try:
-            received = yield from grant.exchange_code(pending, ours, code, self._clock())
+            received = yield from grant.exchange_code(pending, ours, code, self._clock(), self._identity.key)
         except ErrorResponse as error:
             if error.error == "invalid_client" and ours.way == "dynamic":
                 self.vault.forget_registration(pending.issuer)
@@ -152,7 +169,7 @@ class Engine:
         self.vault.forget_grant(self.server_url)
         ours = self.vault.registration(held.issuer) if held else None
         if held is not None and ours is not None:
-            yield from grant.revoke(held, ours)
+            yield from grant.revoke(held, ours, self._clock(), self._identity.key)
 
     def _usable(self) -> Flow[Grant | None]:
         """The grant to use now, refreshed if its end is near; None if there is none."""
@@ -197,7 +214,7 @@ class Engine:
         ours = self.vault.registration(held.issuer)
         if held.refresh_token is not None and ours is not None and ours.client_id == held.client_id:
             try:
-                refreshed = yield from grant.refresh(held, ours, self._clock())
+                refreshed = yield from grant.refresh(held, ours, self._clock(), self._identity.key)
             except ErrorResponse as error:
                 if error.error not in ("invalid_grant", "invalid_client", "unauthorized_client", "invalid_request"):
                     raise
@@ -208,18 +225,26 @@ class Engine:
         return False
 
     def _authorize(self, found: Discovery, ours: Registration, wanted: tuple[str, ...] | None) -> Flow[None]:
-        if self._policy.for_itself:
-            metadata = found.metadata
-            received = yield from grant.client_credentials(
-                metadata.issuer, found.resource, metadata.token_endpoint, ours, wanted, self._clock()
-            )
+        if not self._policy.attended:
+            received = yield from self._without_sign_in(found, ours, wanted)
             self.vault.keep_grant(self.server_url, received)
             return
         if wanted and self._policy.offline_access and "offline_access" in found.metadata.scopes_supported:
             wanted = scopes.union(wanted, ("offline_access",))
         pending = authorization.begin(found, ours, self._redirect_uri, wanted)
         callback_url = yield from ask(SignIn(pending))
-        yield from self.complete(pending, callback_url)
+        yield from self._complete(pending, callback_url)
+
+    def _without_sign_in(self, found: Discovery, ours: Registration, wanted: tuple[str, ...] | None) -> Flow[Grant]:
+        key = self._identity.key
+        if self._policy.assertion is None:
+            return (yield from grant.client_credentials(found, ours, wanted, self._clock(), key))
+        assertion = yield from self._policy.assertion(found, wanted)
+        return (yield from grant.jwt_bearer(found, ours, assertion, wanted, self._clock(), key))
+
+    def _proven(self, flow: Flow[T]) -> Flow[T]:
+        """The flow with DPoP proofs on its requests, if that is wanted."""
+        return self._prover.prove(flow) if self._prover else flow
 
     def _check_issuer(self, found: Discovery, held: Grant | None) -> None:
         """Refuse to take pre-registered credentials to another authorization server (SEP-2352)."""
@@ -234,3 +259,7 @@ class Engine:
         self._step_ups[challenged] += 1
         if self._step_ups[challenged] > _STEP_UPS:
             raise StepUpExhausted(f"The MCP server keeps asking for {scopes.join(challenged) or 'more permissions'}.")
+
+
+def _authorized(step: Step, used: Grant | None) -> Step:
+    return step.with_token(used.access_token, used.token_type) if used else step.with_token(None)

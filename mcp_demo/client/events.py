@@ -43,7 +43,7 @@ class Step:
             seconds,
         )
 
-    def with_token(self, access_token: str | None) -> "Step":
+    def with_token(self, access_token: str | None, scheme: str = "Bearer") -> "Step":
         """The step with the token in its Authorization header, and nowhere else (OAuth 2.1 §5.1); None: without."""
         if access_token is None:
             return replace(
@@ -59,7 +59,7 @@ class Step:
             name=f"{self.name}, with the token",
             why="The access token travels in the Authorization header of every request, never in the URL.",
             spec="OAuth 2.1 §5.1.1",
-            request=replace(self.request, headers=(*headers, ("authorization", f"Bearer {access_token}"))),
+            request=replace(self.request, headers=(*headers, ("authorization", f"{scheme} {access_token}"))),
         )
 
 

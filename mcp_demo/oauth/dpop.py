@@ -1,7 +1,7 @@
 """DPoP: a proof with every request that whoever sends the token also holds the key it is bound to (RFC 9449).
 
     proof(key, method=..., url=..., token_id=..., now=...) -> str     goes into the `DPoP` header of one request
-    verify(proof, method=..., url=..., now=...) -> VerifiedProof      raises InvalidProof
+    verify(proof, method=..., url=..., now=...) -> VerifiedProof      raises InvalidDpopProof
     asks_for_nonce(status, challenges, body) -> bool                  whether a refusal can be helped by its nonce
 
 A proof is for one method, one URL and, at a resource server, one access token. Whether its `jti` was seen before is for
@@ -23,7 +23,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from mcp_demo.oauth import challenge
-from mcp_demo.oauth.errors import OAuthError
+from mcp_demo.oauth.errors import InvalidDpopProof
 
 ALGORITHM: Final = "ES256"
 TYPE: Final = "dpop+jwt"
@@ -31,12 +31,6 @@ MAX_AGE: Final = 300
 _MAX_LENGTH = 8192
 _CLOCK_AHEAD = 60
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-class InvalidProof(OAuthError):
-    """The DPoP proof does not prove anything about this request (RFC 9449 §5 and §7.1)."""
-
-    error = "invalid_dpop_proof"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +90,22 @@ def verify(text: str, *, method: str, url: str, now: float, access_token: str | 
     Spec: RFC 9449 §4.3.
 
     Raises:
-        InvalidProof: A rule is broken.
+        InvalidDpopProof: A rule is broken.
     """
     header, claims = _signed(text)
     token_id, nonce = claims.get("jti"), claims.get("nonce")
     if not isinstance(token_id, str) or not token_id:
-        raise InvalidProof("The DPoP proof has no `jti`.")
+        raise InvalidDpopProof("The DPoP proof has no `jti`.")
     if claims.get("htm") != method or not _same_target(claims.get("htu"), url):
-        raise InvalidProof("The DPoP proof was made for another request.")
+        raise InvalidDpopProof("The DPoP proof was made for another request.")
     issued_at = claims.get("iat")
     if isinstance(issued_at, bool) or not isinstance(issued_at, int | float) or not isfinite(issued_at):
-        raise InvalidProof("The DPoP proof does not say when it was made.")
+        raise InvalidDpopProof("The DPoP proof does not say when it was made.")
     if not -_CLOCK_AHEAD <= now - issued_at <= MAX_AGE:
-        raise InvalidProof("The DPoP proof was not made just now.")
+        raise InvalidDpopProof("The DPoP proof was not made just now.")
     hashed = claims.get("ath")
     if access_token is not None and not (isinstance(hashed, str) and _equal(hashed, hash_of(access_token))):
-        raise InvalidProof("The DPoP proof was made for another access token.")
+        raise InvalidDpopProof("The DPoP proof was made for another access token.")
     thumbprint = ECKey.import_key(header["jwk"]).thumbprint()
     return VerifiedProof(token_id, thumbprint, nonce if isinstance(nonce, str) else None)
 
@@ -138,21 +132,21 @@ def asks_for_nonce(status: int, challenges: Iterable[str], body: bytes) -> bool:
 def _signed(text: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Header and claims, the signature checked with the key in the header."""
     if len(text) > _MAX_LENGTH:
-        raise InvalidProof("The DPoP proof is too large.")
+        raise InvalidDpopProof("The DPoP proof is too large.")
     try:
         header = jws.extract_compact(text.encode("ascii")).headers()
         members = header.get("jwk")
         if header.get("typ") != TYPE or header.get("alg") != ALGORITHM or not isinstance(members, dict):
-            raise InvalidProof(f"The DPoP proof is not a {TYPE} with its key, signed with {ALGORITHM}.")
+            raise InvalidDpopProof(f"The DPoP proof is not a {TYPE} with its key, signed with {ALGORITHM}.")
         if "d" in members:
-            raise InvalidProof("The DPoP proof carries a private key.")
+            raise InvalidDpopProof("The DPoP proof carries a private key.")
         key = ECKey.import_key(cast("dict[str, str | list[str]]", members))
         registry = jws.JWSRegistry(algorithms=[ALGORITHM], strict_check_header=False)
         claims: object = json.loads(jws.deserialize_compact(text, key, registry=registry).payload)
     except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise InvalidProof("The DPoP proof is not a JWT signed with the key it carries.") from error
+        raise InvalidDpopProof("The DPoP proof is not a JWT signed with the key it carries.") from error
     if not isinstance(claims, dict):
-        raise InvalidProof("The DPoP proof has no claims.")
+        raise InvalidDpopProof("The DPoP proof has no claims.")
     return header, cast("dict[str, Any]", claims)
 
 

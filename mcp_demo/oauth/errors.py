@@ -5,13 +5,13 @@
     ├── UnsupportedResponseType · InvalidScope · AccessDenied · InvalidTarget
     ├── ServerError · TemporarilyUnavailable
     ├── InvalidRedirectUri · InvalidClientMetadata
-    └── InvalidToken · InsufficientScope
+    └── InvalidToken · InsufficientScope · InvalidDpopProof
     ProtocolViolation     something a peer sent that we refuse to act on
     ├── MetadataInvalid · IssuerMismatch · ResourceMismatch · PkceUnsupported
     └── StateMismatch · InsecureUrl · ResponseInvalid
     ErrorResponse         an error that an authorization server told us, as a client sees it
 
-Spec: RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 7591 §3.2.2, RFC 8707 §2.
+Spec: RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 7591 §3.2.2, RFC 8707 §2, RFC 9449 §5.
 """
 
 import re
@@ -144,6 +144,12 @@ class InsufficientScope(OAuthError):
     def __init__(self, description: str, scopes: tuple[str, ...]) -> None:
         super().__init__(description)
         self.scopes = scopes
+
+
+class InvalidDpopProof(OAuthError):
+    """The DPoP proof does not prove anything about its request (RFC 9449 §5 and §7.1)."""
+
+    error = "invalid_dpop_proof"
 
 
 class ProtocolViolation(Exception):

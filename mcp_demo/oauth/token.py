@@ -12,6 +12,7 @@ from mcp_demo.oauth import scopes as scope_rules
 from mcp_demo.oauth.errors import ErrorResponse, InvalidClient, InvalidRequest, InvalidScope, ResponseInvalid
 
 AuthMethod = Literal["none", "client_secret_basic", "client_secret_post", "private_key_jwt"]
+TokenType = Literal["Bearer", "DPoP"]
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 §2.1
 _DIGITS = re.compile(r"[0-9]{1,10}")
@@ -122,22 +123,25 @@ def _read_assertion(assertion: str, kind: str | None) -> PresentedClient:
     return PresentedClient(client_id, "private_key_jwt", client_assertion=assertion)
 
 
-def read_response(status: int, document: object) -> TokenResponse:
-    """The tokens of a token endpoint's answer (RFC 6749 §5.1).
+def read_response(status: int, document: object, token_type: TokenType = "Bearer") -> TokenResponse:  # noqa: S107
+    """The tokens of a token endpoint's answer (RFC 6749 §5.1, RFC 9449 §5).
+
+    Args:
+        status: The HTTP status.
+        document: The parsed body, whatever it is.
+        token_type: The only acceptable one. A client that asked for a token bound to its key does not take a bearer
+            token for it.
 
     Raises:
         ErrorResponse: The server refused (RFC 6749 §5.2).
-        ResponseInvalid: The answer is neither an error nor a usable Bearer token.
+        ResponseInvalid: The answer is neither an error nor a usable access token of that type.
     """
-    members: Mapping[str, Any] = cast("Mapping[str, Any]", document) if isinstance(document, Mapping) else {}
     if status != 200:
-        error, description = members.get("error"), members.get("error_description")
-        if not isinstance(error, str) or not error:
-            raise ResponseInvalid(f"The token endpoint answered {status} without an OAuth error.")
-        raise ErrorResponse(error, description if isinstance(description, str) else None, status=status)
-    access_token, token_type = members.get("access_token"), members.get("token_type")
-    if not isinstance(access_token, str) or str(token_type).lower() != "bearer":
-        raise ResponseInvalid("The token endpoint answered 200 without a Bearer access token.")
+        raise read_error(status, document)
+    members = _members(document)
+    access_token = members.get("access_token")
+    if not isinstance(access_token, str) or str(members.get("token_type")).lower() != token_type.lower():
+        raise ResponseInvalid(f"The token endpoint answered 200 without a {token_type} access token.")
     if not _B64TOKEN.fullmatch(access_token):
         raise ResponseInvalid("The access token has characters that a Bearer token may not have.")
     return TokenResponse(
@@ -147,6 +151,19 @@ def read_response(status: int, document: object) -> TokenResponse:
         scopes=_granted(members.get("scope")),
         id_token=_optional(members, "id_token"),
     )
+
+
+def read_error(status: int, document: object) -> ErrorResponse | ResponseInvalid:
+    """What a refusal of a token endpoint says (RFC 6749 §5.2), as an exception to raise."""
+    members = _members(document)
+    error, description = members.get("error"), members.get("error_description")
+    if not isinstance(error, str) or not error:
+        return ResponseInvalid(f"The token endpoint answered {status} without an OAuth error.")
+    return ErrorResponse(error, description if isinstance(description, str) else None, status=status)
+
+
+def _members(document: object) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", document) if isinstance(document, Mapping) else {}
 
 
 def _lifetime(value: object) -> int | None:

@@ -6,6 +6,7 @@ from joserfc import jws
 from joserfc.jwk import ECKey
 
 from mcp_demo.oauth import dpop
+from mcp_demo.oauth.errors import InvalidDpopProof
 
 KEY = ECKey.generate_key("P-256")
 NOW = 1_562_262_616
@@ -43,7 +44,7 @@ def verify(text: str, **options: Any) -> dpop.VerifiedProof:
 
 
 def refusal(text: str, **options: Any) -> str:
-    with pytest.raises(dpop.InvalidProof) as caught:
+    with pytest.raises(InvalidDpopProof) as caught:
         verify(text, **options)
     return caught.value.description
 

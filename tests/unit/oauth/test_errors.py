@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from mcp_demo.oauth import errors
 from mcp_demo.oauth.challenge import build_bearer
 
-# The codes of RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 7591 §3.2.2 and RFC 8707 §2.
+# The codes of RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 7591 §3.2.2, RFC 8707 §2 and RFC 9449 §5.
 REGISTERED = {
     *("invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type"),
     *("unsupported_response_type", "invalid_scope", "access_denied", "invalid_target", "server_error"),
     *("temporarily_unavailable", "invalid_redirect_uri", "invalid_client_metadata", "invalid_token"),
-    "insufficient_scope",
+    *("insufficient_scope", "invalid_dpop_proof"),
 }
 
 
