@@ -1,0 +1,1 @@
+"""The official conformance suite of MCP, run over our client and our bridge: `make official`."""
