@@ -16,6 +16,7 @@ from mcp_demo.client.errors import SignInFailed
 _USERNAME = 'input[name="username"]:visible, input[autocomplete="username"]:visible'
 _PASSWORD = 'input[type="password"]:visible'  # noqa: S105 - a selector
 _APPROVE, _DENY = ("Allow", "Approve", "Authorize"), ("Do not allow", "Deny", "Cancel")
+_IDLE = 5.0  # seconds on a page that offers nothing to do, such as an error page
 _ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"]
 
 
@@ -70,7 +71,8 @@ class HeadlessBrowser:
         page.on("request", watch)
         self._quietly(lambda: page.goto(url))
         deadline, typed = time.monotonic() + self._timeout, False
-        while not returned and time.monotonic() < deadline:
+        idle = time.monotonic() + _IDLE
+        while not returned and time.monotonic() < min(deadline, idle):
             if self._on_page:
                 self._on_page(page)
             if page.locator(_PASSWORD).count():
@@ -78,7 +80,10 @@ class HeadlessBrowser:
                     raise SignInFailed("The sign-in page refused these credentials.")
                 typed = True
                 self._quietly(lambda: self._type(page))
-            elif not self._decide(page):
+                idle = time.monotonic() + _IDLE
+            elif self._decide(page):
+                idle = time.monotonic() + _IDLE
+            else:
                 page.wait_for_timeout(50)
         if not returned:
             raise SignInFailed(f"The sign-in stopped at a page called {page.title()!r}.")

@@ -17,7 +17,7 @@ from typing import ClassVar
 
 from mcp_demo.client.pending import PendingAuthorization
 from mcp_demo.exchange.redact import redact_text
-from mcp_demo.oauth.errors import ErrorResponse, ProtocolViolation
+from mcp_demo.oauth.errors import ErrorResponse, ProtocolViolation, ResponseInvalid
 
 
 class ClientError(Exception):
@@ -105,6 +105,8 @@ def explain(error: Exception) -> tuple[str, str, str]:
         words = _WORDS.get(error.error, "The authorization server refused.")
         detail = f" It says: {redact_text(error.description)}" if error.description else ""
         return "authorization server", f"{words}{detail} ({redact_text(error.error)})", "Try again from the start."
+    if isinstance(error, ResponseInvalid):
+        return "authorization server", redact_text(str(error)), "It seems to be out of order; try again later."
     if isinstance(error, ProtocolViolation):
         cure = "This may be an attack or a misconfigured server; nothing was sent on."
         return "protocol check of this client", redact_text(str(error)), cure

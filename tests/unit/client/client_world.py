@@ -38,6 +38,7 @@ class World:
     codes: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     tokens: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     refreshes: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    contexts: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     serial: int = 0
 
     def http(self) -> httpx.AsyncClient:
@@ -92,7 +93,14 @@ class World:
             need = " ".join(sorted(self.required))
             value = f'Bearer error="insufficient_scope", scope="{need}", resource_metadata="{PRM}"'
             return httpx.Response(403, headers={"www-authenticate": value})
-        return httpx.Response(200, json={"jsonrpc": "2.0", "id": 1, "result": {"content": []}})
+        asked = json.loads(request.content or b"{}")
+        tool = asked.get("params", {}).get("name")
+        held_by = {"subject": "s", "username": "demo", "client_id": "c", "issuer": self.issuer, "scopes": sorted(held)}
+        if tool == "add_context":
+            self.contexts.append(asked["params"]["arguments"])
+        answers: dict[str, Any] = {"whoami": held_by, "list_contexts": {"contexts": self.contexts}}
+        result: dict[str, Any] = {"content": [], "structuredContent": answers.get(tool, {})}
+        return httpx.Response(200, json={"jsonrpc": "2.0", "id": 1, "result": result})
 
     def _prm(self, request: httpx.Request) -> httpx.Response:
         members: dict[str, Any] = {"resource": RS, "authorization_servers": [self.issuer], **self.prm}
