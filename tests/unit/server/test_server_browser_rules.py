@@ -204,6 +204,13 @@ async def test_a_body_of_the_new_era_needs_the_header_of_the_new_era(
     assert response.json()["error"]["code"] == -32020
 
 
+async def test_two_version_headers_are_refused_whatever_the_body_says(server: Running) -> None:
+    headers = [(VERSION, "2025-06-18"), (VERSION, "2025-11-25")]
+    response = await server.call(token=server.issuer.token(), headers=headers)
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == -32020
+
+
 async def test_header_and_body_of_the_new_era_agree(server: Running) -> None:
     headers = [(VERSION, "2026-07-28"), ("mcp-method", "tools/list")]
     assert (await server.call(params=META, token=server.issuer.token(), headers=headers)).status_code == 200

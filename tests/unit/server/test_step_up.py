@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from server_kit import JSON_RPC, READ, RESOURCE, WRITE, Running, bearer, running
 
-from mcp_demo.server.body import MAX_BODY
+from mcp_demo.server.body import MAX_BODY, read_body
 from mcp_demo.server.operations import Operations, called_tool
 
 NOTE = {"name": "a", "text": "b"}
@@ -146,6 +146,21 @@ async def test_a_body_beyond_the_limit_is_too_large(server: Running, scope: str,
     headers = {"authorization": f"Bearer {server.issuer.token(scope=scope)}", "mcp-protocol-version": version}
     response = await server.client.post("/mcp", content=b" " * (MAX_BODY + 1), headers={**JSON_RPC, **headers})
     assert response.status_code == 413
+
+
+@pytest.mark.parametrize(("size", "fits"), [(MAX_BODY - 1, True), (MAX_BODY, True), (MAX_BODY + 1, False)])
+async def test_a_body_is_read_up_to_the_limit_and_not_further(size: int, fits: bool) -> None:
+    parts = [b"x" * MAX_BODY, b"x" * (size - MAX_BODY)] if size > MAX_BODY else [b"x" * size]
+    if not fits:
+        parts.append(b"never asked for")
+
+    async def receive() -> Any:
+        part = parts.pop(0)
+        return {"type": "http.request", "body": part, "more_body": bool(parts)}
+
+    body = await read_body(receive)
+    assert body == (b"x" * size if fits else None)
+    assert len(parts) == (0 if fits else 1)
 
 
 async def test_a_call_of_a_tool_that_does_not_exist_needs_the_basic_scope(server: Running) -> None:
