@@ -31,6 +31,7 @@ class Choices:
         approval: Whether new clients wait for `mcp-demo clients approve`.
         private_schemes: Private-use schemes of redirect URIs that are accepted.
         unused_days: After how long without use a client expires.
+        initial_access_token_hash: SHA-256, in hex, of a token that registering takes; empty for open registration.
         requests_per_second: Registrations a second; None for the default of the template.
     """
 
@@ -38,6 +39,7 @@ class Choices:
     approval: bool = False
     private_schemes: tuple[str, ...] = ("cursor",)
     unused_days: int = 30
+    initial_access_token_hash: str = ""
     requests_per_second: int | None = None
 
 
@@ -100,6 +102,7 @@ def _parameters(
         "Approval": "administrator" if choices.approval else "automatic",
         "PrivateSchemes": ",".join(choices.private_schemes),
         "UnusedDays": str(choices.unused_days),
+        "InitialAccessTokenHash": choices.initial_access_token_hash,
         "EmulatorUrl": profile.endpoint or "",
     }
     if choices.requests_per_second is not None:
