@@ -9,7 +9,7 @@ number of instances can serve any step, and a restart in the middle of a login g
 import re
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 import httpx
 from starlette.applications import Starlette
@@ -23,9 +23,11 @@ from mcp_demo.bridge import answers
 from mcp_demo.bridge.authorize import authorize
 from mcp_demo.bridge.browser import Browsers
 from mcp_demo.bridge.callback import callback
+from mcp_demo.bridge.cimd import open_documents
 from mcp_demo.bridge.consent import decide
 from mcp_demo.bridge.context import Bridge, bridge_of
 from mcp_demo.bridge.envelope import Envelopes
+from mcp_demo.bridge.fetch import Fetcher
 from mcp_demo.bridge.metadata import metadata
 from mcp_demo.bridge.revoke import revoke
 from mcp_demo.bridge.stores import FamilyStore, open_stores
@@ -57,6 +59,7 @@ def create_app(
     registry: Registry | None = None,
     families: FamilyStore | None = None,
     http: httpx.AsyncClient | None = None,
+    fetcher: Fetcher | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Starlette:
     """The bridge as an ASGI application.
@@ -66,16 +69,29 @@ def create_app(
         registry: Where clients are found; else as the settings say.
         families: Where used refresh tokens are noted; else as the settings say.
         http: The connection pool for the user pool's domain.
+        fetcher: Gets client metadata documents.
         clock: Seconds since the epoch.
     """
     settings = settings or BridgeSettings.load()
     pool = http or httpx.AsyncClient(timeout=httpx.Timeout(6.0, connect=3.0), follow_redirects=False)
+    fetcher = fetcher or Fetcher(allow_loopback=settings.loopback_documents)
     stores = open_stores(settings)
-    bridge = _bridge(settings, registry or stores[0], families or stores[1], pool, clock)
+    bridge = Bridge(
+        settings=settings,
+        envelopes=Envelopes((key.get_secret_value() for key in settings.envelope_keys), clock),
+        registry=registry or stores[0],
+        families=families or stores[1],
+        documents=open_documents(settings, fetcher, clock),
+        upstream=Upstream(settings, pool, f"{settings.bridge_url.rstrip('/')}/callback"),
+        browsers=Browsers(secure=settings.bridge_url.startswith("https://")),
+        pages=Pages("mcp_demo.bridge", role="authorization bridge", product="mcp-demo"),
+        trace=Trace(clock) if settings.trace else None,
+        clock=clock,
+    )
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
-        async with pool:
+        async with pool, aclosing(fetcher):
             yield
 
     app = Starlette(
@@ -85,27 +101,6 @@ def create_app(
     )
     app.state.bridge = bridge
     return app
-
-
-def _bridge(
-    settings: BridgeSettings,
-    registry: Registry,
-    families: FamilyStore,
-    pool: httpx.AsyncClient,
-    clock: Callable[[], float],
-) -> Bridge:
-    issuer = settings.bridge_url.rstrip("/")
-    return Bridge(
-        settings=settings,
-        envelopes=Envelopes((key.get_secret_value() for key in settings.envelope_keys), clock),
-        registry=registry,
-        families=families,
-        upstream=Upstream(settings, pool, f"{issuer}/callback"),
-        browsers=Browsers(secure=issuer.startswith("https://")),
-        pages=Pages("mcp_demo.bridge", role="authorization bridge", product="mcp-demo"),
-        trace=Trace(clock) if settings.trace else None,
-        clock=clock,
-    )
 
 
 def _routes() -> list[Route]:

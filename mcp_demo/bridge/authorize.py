@@ -18,7 +18,7 @@ from mcp_demo.bridge.context import Bridge, bridge_of
 from mcp_demo.bridge.payloads import CheckedRequest
 from mcp_demo.bridge.wire import Pairs, only, query_pairs, values
 from mcp_demo.oauth import pkce
-from mcp_demo.oauth.errors import InvalidRequest, OAuthError, UnauthorizedClient, UnsupportedResponseType
+from mcp_demo.oauth.errors import InvalidClient, InvalidRequest, OAuthError, UnauthorizedClient, UnsupportedResponseType
 from mcp_demo.oauth.redirect_uri import is_registered, objection
 from mcp_demo.registry.model import Client
 
@@ -32,6 +32,13 @@ async def authorize(request: Request) -> Response:
     try:
         pairs = query_pairs(request)
         client = await _client(bridge, pairs)
+    except InvalidClient as error:
+        raise Stop(
+            "We could not check this application",
+            error.description,
+            "Nothing was sent to the application. Tell its makers what this page says.",
+            code=error.error,
+        ) from None
     except OAuthError as error:
         raise Stop(
             "This sign-in cannot start", error.description, _BACK, code=error.error, status=error.status

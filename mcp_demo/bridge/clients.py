@@ -60,6 +60,8 @@ async def _verify(bridge: Bridge, client: Client, assertion: str) -> None:
 
 
 async def _keys(bridge: Bridge, client: Client) -> Mapping[str, Any]:
-    if client.jwks is None:
+    if client.jwks is not None:
+        return client.jwks
+    if client.jwks_uri is None:
         raise InvalidClient("The client has registered no keys.")
-    return client.jwks
+    return await bridge.documents.keys(client.jwks_uri)

@@ -11,10 +11,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from starlette.requests import Request
 
 from mcp_demo.bridge.browser import Browsers
+from mcp_demo.bridge.cimd import Documents
 from mcp_demo.bridge.envelope import Envelopes
 from mcp_demo.bridge.stores import FamilyStore
 from mcp_demo.bridge.trace import Trace
 from mcp_demo.bridge.upstream import Upstream
+from mcp_demo.oauth import metadata_document
 from mcp_demo.oauth.errors import TemporarilyUnavailable
 from mcp_demo.registry.model import Client, Registry
 from mcp_demo.settings import BridgeSettings
@@ -32,6 +34,7 @@ class Bridge:
     envelopes: Envelopes
     registry: Registry
     families: FamilyStore
+    documents: Documents
     upstream: Upstream
     browsers: Browsers
     pages: Pages
@@ -47,8 +50,11 @@ class Bridge:
         """A client that may be used now.
 
         Raises:
+            InvalidClient: Its metadata document cannot be used; says why.
             TemporarilyUnavailable: The registry does not answer.
         """
+        if metadata_document.is_url(client_id):
+            return await self.documents.client(client_id) if self.settings.metadata_documents else None
         client = await self.blocking(lambda: self.registry.get(client_id))
         return client if client is not None and client.is_usable(self.clock()) else None
 

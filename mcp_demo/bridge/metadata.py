@@ -40,4 +40,5 @@ def describe(bridge: Bridge) -> ServerMetadata:
         registration_endpoint=bridge.settings.registration_endpoint,
         revocation_endpoint=f"{issuer}/revoke",
         authorization_response_iss_parameter_supported=True,
+        client_id_metadata_document_supported=bridge.settings.metadata_documents,
     )

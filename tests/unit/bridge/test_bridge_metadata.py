@@ -26,9 +26,18 @@ async def test_the_metadata_says_what_mcp_needs_to_know() -> None:
         "revocation_endpoint_auth_methods_supported": METHODS,
         "token_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256", "Ed25519"],
         "authorization_response_iss_parameter_supported": True,
+        "client_id_metadata_document_supported": True,
     }
     parsed = server_metadata.parse(document, expected_issuer=BRIDGE)
     server_metadata.require_s256(parsed)
+
+
+async def test_what_is_switched_off_is_not_advertised_and_what_is_elsewhere_is_named() -> None:
+    register = "https://api.example/v1/register"
+    async with browser(metadata_documents=False, registration_endpoint=register) as visit:
+        document = (await visit.get(METADATA)).json()
+    assert "client_id_metadata_document_supported" not in document
+    assert document["registration_endpoint"] == register
 
 
 async def test_every_advertised_endpoint_is_served_from_the_first_request_on() -> None:
