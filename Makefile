@@ -3,7 +3,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 PY := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: help setup demo test lab check env-example lock clean
+.PHONY: help setup demo test lab check official env-example lock clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -33,6 +33,9 @@ check: setup ## Format, lint, types, import rules, templates
 	.venv/bin/pyright
 	.venv/bin/lint-imports
 	.venv/bin/cfn-lint infrastructure/*.yaml
+
+official: setup ## The official MCP suite over our client and bridge; writes docs/official.md
+	$(PY) -m conformance.official --write docs/official.md
 
 env-example: ## Renew .env.example from the settings classes
 	$(PY) -m mcp_demo.deploy.example > .env.example
