@@ -18,6 +18,7 @@ def _cli(run: Run, *words: str, **environment: str) -> subprocess.CompletedProce
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["stack", "ministack_hosted_stack"])
 def test_a_token_comes_alone_and_calls_step_up_as_needed(which: str, request: pytest.FixtureRequest) -> None:
     run: Run = request.getfixturevalue(which)
