@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -55,9 +56,15 @@ class Harness:
     secret: str = field(repr=False)
 
     def app(self, clock: Callable[[], float] | None = None, **changes: Any) -> FastAPI:
-        """The domain, with other settings if so wished."""
+        """The domain: the same one each time, or one of its own with another clock or other settings."""
+        if clock is None and not changes:
+            return self._app
         settings = self.settings.model_copy(update=changes)
         return create_app(settings, clock=clock) if clock else create_app(settings)
+
+    @cached_property
+    def _app(self) -> FastAPI:
+        return create_app(self.settings)
 
     def add_user(self, *, confirmed: bool = True, **attributes: str) -> str:
         """A user with PASSWORD; returns the name."""

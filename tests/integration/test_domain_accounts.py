@@ -322,6 +322,49 @@ async def test_five_wrong_passwords_lock_a_name_known_or_not_for_longer_and_long
         assert "code" in answer(await browser.submit(username=name, password=PASSWORD))
 
 
+async def test_the_limit_is_one_for_all_names_of_an_account(harness: Harness) -> None:
+    browser = Browser(harness.app(Clock()), harness.public)
+    name = harness.add_user()
+    await open_page(browser, "/login")
+    for typed in (name, f"{name}@example.com", attributes(harness, name)["sub"], name, f"{name}@example.com"):
+        assert "is wrong" in (await browser.submit(username=typed, password="Wrong-horse-7")).text
+    assert "Too many attempts" in (await browser.submit(username=f"{name}@example.com", password=PASSWORD)).text
+
+
+async def test_names_in_any_case_sign_in_where_the_pool_says_so(harness: Harness) -> None:
+    loose = make_harness(harness.ministack, UsernameConfiguration={"CaseSensitive": False})
+    name = loose.add_user()
+    assert "code" in answer(await Browser(loose.app(), loose.public).sign_in(name.upper()))
+
+
+@pytest.mark.parametrize("value", ["", " ", "1", "12345", "1234567", "x" * 3000, "\x00", "é", "' OR 1=1 --", "{}"])
+async def test_no_form_fails_on_odd_input(harness: Harness, value: str) -> None:
+    browser = Browser(harness.app(Clock()), harness.public)
+    for path, fields in (
+        ("/login", ("username", "password")),
+        ("/signup", ("username", "email", "password", "repeated")),
+        ("/forgotPassword", ("username",)),
+    ):
+        await open_page(browser, path)
+        response = await browser.submit(**dict.fromkeys(fields, value))
+        assert response.status_code in (200, 400), path
+    await sign_up(browser)
+    assert (await browser.submit(code=value)).status_code == 400
+    await open_page(browser, "/forgotPassword")
+    await browser.submit(username=harness.add_user())
+    assert (await browser.submit(code=value, password=NEW_PASSWORD, repeated=NEW_PASSWORD)).status_code == 400
+    await browser.sign_in(harness.add_user())
+    await open_page(browser, "/mfa/setup")
+    assert (await browser.submit(code=value)).status_code == 400
+
+
+async def test_a_pool_that_has_stopped_is_told_in_plain_words(harness: Harness) -> None:
+    app = harness.app(aws_endpoint=f"http://127.0.0.1:{free_port()}")
+    browser = Browser(app, harness.public)
+    assert "does not answer" in (await browser.authorize()).text
+    assert (await browser.token(grant_type="refresh_token", refresh_token="x")).json() == {"error": "server_error"}
+
+
 async def test_confirmation_codes_cannot_be_guessed_at_will(harness: Harness) -> None:
     browser = Browser(harness.app(Clock()), harness.public)
     name = await sign_up(browser)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from mcp_demo.local.domain.pool import AppClient, Pool, error_code
 
@@ -230,6 +230,8 @@ def _in_words() -> Generator[None]:
     """Turn what the pool refuses into words for the person; an unknown user looks like a wrong code."""
     try:
         yield
+    except ParamValidationError:  # too short for the API even to ask
+        raise AccountProblem(_WORDS["CodeMismatchException"]) from None
     except ClientError as error:
         code = error_code(error)
         if code in ("UserNotFoundException", "NotAuthorizedException"):

@@ -1,13 +1,15 @@
 """The application: `create_app` puts the parts together. Loopback only, by every measure we have."""
 
 import ipaddress
+import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
+from botocore.exceptions import BotoCoreError, ClientError
 from fastapi import FastAPI, Request
-from fastapi.responses import PlainTextResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from mcp_demo.errors import SetupError
 from mcp_demo.local.domain.accounts import Accounts
@@ -15,7 +17,7 @@ from mcp_demo.local.domain.authorize import authorize_router
 from mcp_demo.local.domain.branding import Looks
 from mcp_demo.local.domain.browser import Browser
 from mcp_demo.local.domain.challenge import challenge_router
-from mcp_demo.local.domain.errors import UnsafeRequest, as_json, as_page
+from mcp_demo.local.domain.errors import NO_STORE, UnsafeRequest, as_json, as_page
 from mcp_demo.local.domain.federation import federation_router
 from mcp_demo.local.domain.grants import Grants
 from mcp_demo.local.domain.lockout import Lockout
@@ -54,6 +56,8 @@ _ROUTERS = (
     userinfo_router,
     logout_router,
 )
+
+_log = logging.getLogger(__name__)
 
 
 def create_app(settings: DomainSettings | None = None, *, clock: Callable[[], float] = time.time) -> FastAPI:
@@ -126,6 +130,21 @@ def _answer_errors(app: FastAPI, parts: Parts) -> None:
     @app.exception_handler(OAuthError)
     def oauth_error(_: Request, error: OAuthError) -> Response:  # pyright: ignore[reportUnusedFunction]
         return as_json(error)
+
+    @app.exception_handler(BotoCoreError)
+    @app.exception_handler(ClientError)
+    def pool_failed(request: Request, _: Exception) -> Response:  # pyright: ignore[reportUnusedFunction]
+        _log.exception("the embedded AWS failed")
+        if request.url.path.startswith("/oauth2/") and request.method == "POST":
+            return JSONResponse({"error": "server_error"}, status_code=500, headers=NO_STORE)
+        return parts.pages.render(
+            "refused.html",
+            status=503,
+            heading="The user pool does not answer",
+            explanation="This page asks the embedded AWS, which has stopped or failed.",
+            cure="Start the system again with `mcp-demo up`; its log is in the state folder.",
+            code="server_error",
+        )
 
     @app.exception_handler(UnsafeRequest)
     def unsafe_request(_: Request, error: UnsafeRequest) -> Response:  # pyright: ignore[reportUnusedFunction]

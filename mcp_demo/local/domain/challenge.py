@@ -68,4 +68,5 @@ def use_up(parts: Parts, username: str, code: str) -> None:
 
 
 def _again(parts: Parts, request: Request, wanted: SignInRequest, form: Form, template: str, problem: str) -> Response:
-    return form_page(parts, request, wanted, template, step=form.get("step", ""), problem=problem)
+    hint = parts.pool.rules().password_hint
+    return form_page(parts, request, wanted, template, step=form.get("step", ""), problem=problem, hint=hint)

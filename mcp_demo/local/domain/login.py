@@ -33,13 +33,14 @@ def login_router(parts: Parts) -> APIRouter:
     def submit(request: Request, form: PostedForm) -> Response:
         wanted = read_request(parts, request)
         parts.browser.check_form(request, form.get("csrf", ""))
-        username = form.get("username", "").strip()
+        typed = form.get("username", "").strip()
+        username = parts.pool.canonical(typed)  # one limit for an account, whichever of its names is tried
         if not parts.lockout.may_try("password", username):
-            return login_page(parts, request, wanted, username=username, problem=TOO_MANY)
+            return login_page(parts, request, wanted, username=typed, problem=TOO_MANY)
         try:
             outcome = parts.accounts.sign_in(username, form.get("password", ""))
         except SignInRefused as refused:
-            return _refused(parts, request, wanted, username, refused.reason)
+            return _refused(parts, request, wanted, typed, refused.reason)
         parts.lockout.succeeded("password", username)
         return proceed(parts, request, wanted, outcome)
 

@@ -55,7 +55,8 @@ def proceed(parts: Parts, request: Request, wanted: SignInRequest, outcome: Sign
         )
     step = parts.steps.begin(request, kind, username=outcome.username, session=outcome.session)
     template = "new_password.html" if kind == "new-password" else "totp.html"
-    return form_page(parts, request, wanted, template, step=step, username=outcome.username)
+    hint = parts.pool.rules().password_hint
+    return form_page(parts, request, wanted, template, step=step, hint=hint)
 
 
 def enrolment_page(

@@ -18,7 +18,7 @@ from mcp_demo.settings import DomainSettings
 
 if TYPE_CHECKING:
     from types_boto3_cognito_idp import CognitoIdentityProviderClient
-    from types_boto3_cognito_idp.type_defs import AttributeTypeTypeDef
+    from types_boto3_cognito_idp.type_defs import AttributeTypeTypeDef, PasswordPolicyTypeTypeDef
 
 _UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
 
@@ -50,6 +50,8 @@ class PoolRules:
     email_as_username: bool
     auto_verify_email: bool
     required: tuple[str, ...]
+    case_sensitive: bool
+    password_hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ class Pool:
     def rules(self) -> PoolRules:
         """The pool's settings."""
         found = self.api.describe_user_pool(UserPoolId=self.pool_id)["UserPool"]
-        schema = found.get("SchemaAttributes", [])
+        schema, policy = found.get("SchemaAttributes", []), found.get("Policies", {}).get("PasswordPolicy", {})
         required = [item.get("Name", "") for item in schema if item.get("Required")]
         return PoolRules(
             mfa=str(found.get("MfaConfiguration", "OFF")),
@@ -119,6 +121,8 @@ class Pool:
             email_as_username="email" in found.get("UsernameAttributes", []),
             auto_verify_email="email" in found.get("AutoVerifiedAttributes", []),
             required=tuple(name for name in required if name not in ("sub", "email")),
+            case_sensitive=found.get("UsernameConfiguration", {}).get("CaseSensitive", True),
+            password_hint=_password_hint(policy),
         )
 
     def is_resource_server(self, identifier: str) -> bool:
@@ -133,6 +137,8 @@ class Pool:
 
     def user(self, username: str) -> User | None:
         """A user by name, alias or `sub`."""
+        if not username:
+            return None
         try:
             found = self.api.admin_get_user(UserPoolId=self.pool_id, Username=username)
         except ClientError as error:
@@ -148,6 +154,13 @@ class Pool:
             attributes=attributes,
             mfa=tuple(found.get("UserMFASettingList", ())),
         )
+
+    def canonical(self, username: str) -> str:
+        """The one name of an account, whatever name, alias or spelling was typed; as typed if there is none."""
+        found = self.user(username)
+        if found is None and not self.rules().case_sensitive:
+            found = self.user(username.lower())
+        return found.username if found else username
 
     def groups(self, username: str) -> list[str]:
         """The user's groups, for `cognito:groups`."""
@@ -203,6 +216,18 @@ class Pool:
         """The CSS of the classic hosted UI that the pool keeps for an app client, or for all."""
         found = self.api.get_ui_customization(UserPoolId=self.pool_id, ClientId=client_id)["UICustomization"]
         return found.get("CSS", "")
+
+
+def _password_hint(policy: "PasswordPolicyTypeTypeDef") -> str:
+    kinds = {
+        "upper-case letters": policy.get("RequireUppercase"),
+        "lower-case letters": policy.get("RequireLowercase"),
+        "digits": policy.get("RequireNumbers"),
+        "symbols": policy.get("RequireSymbols"),
+    }
+    wanted = [kind for kind, required in kinds.items() if required]
+    length = f"At least {policy.get('MinimumLength', 8)} characters"
+    return f"{length}, among them {', '.join(wanted)}." if wanted else f"{length}."
 
 
 def _pairs(attributes: dict[str, str]) -> "list[AttributeTypeTypeDef]":

@@ -8,7 +8,7 @@ from mcp_demo.local.domain.forms import PostedForm, new_password
 from mcp_demo.local.domain.lockout import TOO_MANY
 from mcp_demo.local.domain.outcome import form_page
 from mcp_demo.local.domain.parts import Parts
-from mcp_demo.local.domain.signin_request import read_request
+from mcp_demo.local.domain.signin_request import SignInRequest, read_request
 
 _SENT = "If there is such an account and its email address is verified, we sent a code to it."
 
@@ -25,14 +25,14 @@ def recovery_router(parts: Parts) -> APIRouter:
     def send(request: Request, form: PostedForm) -> Response:
         wanted = read_request(parts, request)
         parts.browser.check_form(request, form.get("csrf", ""))
-        username = form.get("username", "").strip()
+        username = parts.pool.canonical(form.get("username", "").strip())
         if not username or not parts.lockout.may_try("mail", username):
             return form_page(
                 parts, request, wanted, "forgot.html", problem=TOO_MANY if username else "Say who you are."
             )
         parts.accounts.forgot(wanted.client, username)
         step = parts.steps.begin(request, "reset", username=username)
-        return form_page(parts, request, wanted, "reset.html", step=step, notice=_SENT)
+        return _page(parts, request, wanted, step, notice=_SENT)
 
     @router.post("/confirmForgotPassword")
     def reset(request: Request, form: PostedForm) -> Response:
@@ -46,7 +46,7 @@ def recovery_router(parts: Parts) -> APIRouter:
             except AccountProblem as wrong:
                 problem = str(wrong)
         if problem:
-            return form_page(parts, request, wanted, "reset.html", step=form["step"], problem=problem)
+            return _page(parts, request, wanted, form["step"], problem=problem)
         parts.lockout.succeeded("code", username)
         parts.lockout.succeeded("password", username)
         parts.steps.end(form, "reset")
@@ -55,3 +55,15 @@ def recovery_router(parts: Parts) -> APIRouter:
         )
 
     return router
+
+
+def _page(
+    parts: Parts,
+    request: Request,
+    wanted: SignInRequest,
+    step: str,
+    problem: str | None = None,
+    notice: str | None = None,
+) -> Response:
+    hint = parts.pool.rules().password_hint
+    return form_page(parts, request, wanted, "reset.html", step=step, problem=problem, notice=notice, hint=hint)

@@ -76,6 +76,7 @@ def _sign_up(parts: Parts, wanted: SignInRequest, form: Form) -> tuple[str, bool
     _require_self_sign_up(parts)
     email = form.get("email", "").strip()
     username = email if rules.email_as_username else form.get("username", "").strip()
+    username = username if rules.case_sensitive else username.lower()
     if not username or "@" not in email:
         raise AccountProblem("A username and an email address are needed.")
     attributes = {name: form[name] for name in rules.required if name in form}
@@ -104,6 +105,7 @@ def _page(parts: Parts, request: Request, wanted: SignInRequest, form: Form, pro
         values=form,
         ask_username=not rules.email_as_username,
         required=rules.required,
+        hint=rules.password_hint,
     )
 
 

@@ -38,7 +38,7 @@ class Store:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             path = ":memory:" if folder is None else folder / "domain.sqlite"
             self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            self._database.executescript(_SCHEMA)
+            self._database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + _SCHEMA)
             if isinstance(path, Path):
                 path.chmod(0o600)
         except (OSError, sqlite3.Error) as error:
