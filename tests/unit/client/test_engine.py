@@ -382,6 +382,13 @@ async def test_a_redirect_uri_that_was_not_registered_is_not_used() -> None:
     assert not world.requests("/authorize")
 
 
+async def test_a_redirect_uri_that_is_neither_https_nor_on_this_machine_is_not_used() -> None:
+    world = World()
+    with pytest.raises(InsecureUrl):
+        await call(world, Engine(RS, Identity(client_id="mine"), "http://app.example/cb"))
+    assert not world.requests("/authorize")
+
+
 async def test_a_pending_authorization_survives_being_put_away() -> None:
     world, vault = World(), Vault()
     with pytest.raises(SignInNeeded) as needed:
