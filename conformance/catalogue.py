@@ -10,7 +10,7 @@ from typing import Any
 
 import conformance.checks
 from conformance.check import Check
-from conformance.requirements import LATEST, Role, strictest
+from conformance.requirements import LATEST, Level, Role, strictest
 
 
 @cache
@@ -54,7 +54,9 @@ class Selection:
         return tuple(selector for selector in given if not any(fits(selector, check) for check in checks))
 
     def _chooses(self, check: Check[Any]) -> bool:
-        levels = [item.level_in(self.revision) for item in check.requirements if item.applies(self.revision)]
+        levels: list[Level] = [
+            item.level_in(self.revision) for item in check.requirements if item.applies(self.revision)
+        ]
         if not levels or (self.roles and check.role not in self.roles):
             return False
         if self.must_only and not strictest(levels).startswith("MUST"):

@@ -7,13 +7,17 @@ has to be refused for that thing.
 import hmac
 import json
 import time
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import CertificateBuilder, Name, NameAttribute, random_serial_number
+from cryptography.x509.oid import NameOID
 from joserfc.jwk import RSAKey
 
 DROP = object()
@@ -50,10 +54,11 @@ class TestIssuer:
         """A good access token of the basic scope, changed as told; a value of `DROP` leaves a member out."""
         signing_key = key or self.key
         members = _changed({"alg": "RS256", "kid": self.key.kid}, header or {})
-        payload = json.dumps(_changed(self._claims(), claims)).encode()
+        payload = json.dumps(_changed(self.token_claims(), claims)).encode()
         return by_hand(members, payload, _rsa_signer(signing_key, str(members.get("alg"))))
 
-    def _claims(self) -> dict[str, Any]:
+    def token_claims(self) -> dict[str, Any]:
+        """The claims of a good access token."""
         now = int(self.clock())
         claims: dict[str, Any] = {
             "iss": self.issuer,
@@ -88,6 +93,20 @@ def encode(data: bytes) -> bytes:
 def decode(segment: str) -> bytes:
     """The reverse of `encode`."""
     return urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+
+
+def certificate(key: RSAKey) -> str:
+    """A self-signed certificate for a key, as `x5c` carries it (RFC 7515 §4.1.6)."""
+    name = Name([NameAttribute(NameOID.COMMON_NAME, "conformance")])
+    start = datetime.now(UTC)
+    private = key.get_op_key("sign")
+    made = (
+        CertificateBuilder(name, name, private.public_key(), random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + timedelta(days=1))
+        .sign(private, SHA256())
+    )
+    return b64encode(made.public_bytes(Encoding.DER)).decode()
 
 
 def _changed(members: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

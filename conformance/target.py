@@ -66,6 +66,7 @@ class Target:
         person: Whether somebody sits at the browser.
         operation: A tool call that needs more than the basic scopes.
         origin: The origin of a browser page that may call the server; else its own.
+        broader: A scope that implies the basic one, if the target's scopes form a hierarchy.
         anonymous: JSON-RPC methods that are open to everybody on purpose.
         cold_start: Starts a copy of the server that cannot reach its keys, and yields the copy's URL.
         key_downloads: How often the server has fetched its keys so far.
@@ -80,6 +81,7 @@ class Target:
     person: bool = False
     operation: Operation | None = None
     origin: str | None = None
+    broader: str | None = None
     anonymous: frozenset[str] = frozenset()
     cold_start: Callable[[], AbstractContextManager[str]] | None = field(default=None, repr=False)
     key_downloads: Callable[[], int] | None = field(default=None, repr=False)

@@ -1,7 +1,7 @@
 """What the checks of the resource-server role look through (RFC 6750, RFC 9728, MCP Authorization)."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import Any, cast
@@ -9,11 +9,12 @@ from urllib.parse import urlsplit
 
 from conformance import mcp_message
 from conformance.check import Blocked
+from conformance.issuer import TestIssuer
 from conformance.session import View
 from conformance.target import Capability
 from conformance.wire import Unanswered
 from mcp_demo.exchange.model import Exchange, Headers, Request, Response, header_values
-from mcp_demo.oauth import challenge, resource_metadata
+from mcp_demo.oauth import challenge, resource_metadata, server_metadata
 from mcp_demo.oauth.challenge import Challenge
 
 FOREIGN_ORIGIN = "https://evil.example"
@@ -116,6 +117,24 @@ class ResourceServer(View):
         exchange = self.document(self._chosen)
         return exchange, members(exchange) or {}
 
+    def issuer_metadata(self, issuer: str) -> Iterator[Exchange]:
+        """The documents in which an authorization server describes itself, in the order of MCP."""
+        for url in server_metadata.candidate_urls(issuer):
+            yield self.get(
+                url,
+                "Metadata of the authorization server",
+                "The issuer named by the resource has to be found in the document at the address derived from it.",
+                "RFC 8414 §3.3",
+            )
+
+    def issuer_keys(self) -> Iterator[Exchange]:
+        """The public keys of the authorization servers that the metadata names."""
+        for issuer in self.metadata[1].get("authorization_servers", []):
+            for exchange in self.issuer_metadata(str(issuer)):
+                uri = (members(exchange) or {}).get("jwks_uri")
+                if isinstance(uri, str) and urlsplit(uri).scheme in ("https", "http"):
+                    yield self.get(uri, "Public keys of the issuer", "Everybody may read them.", "RFC 7517 §5")
+
     # --- with credentials
 
     @property
@@ -136,6 +155,17 @@ class ResourceServer(View):
         return self.target.issuer.token()
 
     @property
+    def issuer(self) -> TestIssuer:
+        """The test issuer.
+
+        Raises:
+            Blocked: There is none.
+        """
+        if self.target.issuer is None:
+            raise Blocked.without(Capability.TEST_ISSUER)
+        return self.target.issuer
+
+    @property
     def authorized(self) -> Exchange:
         """The first request with a good token: the positive control."""
         return self.present(
@@ -144,6 +174,64 @@ class ResourceServer(View):
             "The positive control: a server that refuses everybody proves nothing by refusing.",
             "OAuth 2.1 §5.1.1",
         )
+
+    def session_headers(self, token: str) -> Headers:
+        """What requests after the handshake carry besides the token: the session's id, where there are sessions."""
+        if mcp_message.is_modern(self.target.revision):
+            return ()
+        exchange = self.present(
+            token, "Handshake with a valid token", "Before this revision allows anything else.", "MCP 2025-11-25"
+        )
+        identifier = response(exchange).header("mcp-session-id")
+        if identifier is None:
+            return ()
+        extra = (("authorization", f"Bearer {token}"), ("mcp-session-id", identifier))
+        done = mcp_message.initialized(self.target.url, self.target.revision, extra)
+        self.ask(done, "End of the handshake", "The client is ready.", "MCP 2025-11-25")
+        return (("mcp-session-id", identifier),)
+
+    def call(
+        self,
+        method: str,
+        token: str,
+        name: str,
+        why: str,
+        spec: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        without: tuple[str, ...] = (),
+        turn: int = 0,
+    ) -> Exchange:
+        """Send any request after the handshake, with a token."""
+        extra = (("authorization", f"Bearer {token}"), *self.session_headers(token))
+        request = mcp_message.request(
+            self.target.url, self.target.revision, method, params, extra=extra, without=without
+        )
+        return self.ask(request, name, why, spec, turn=turn)
+
+    def operate(self, token: str, name: str, *, turn: int = 0) -> Exchange:
+        """Call the tool that needs more than the basic scopes.
+
+        Raises:
+            Blocked: None was named.
+        """
+        operation = self.target.operation
+        if operation is None:
+            raise Blocked.without(Capability.OPERATION)
+        return self.call(
+            "tools/call",
+            token,
+            name,
+            "This tool needs more than the basic scopes.",
+            "MCP 2026-07-28 Authorization › Scope Challenge Handling",
+            params={"name": operation.tool, "arguments": dict(operation.arguments)},
+            turn=turn,
+        )
+
+    def underprivileged(self, *, turn: int = 0) -> Exchange:
+        """The guarded operation, asked for with a good token of the basic scopes only."""
+        self.require_control()
+        return self.operate(self.token, "A valid token that lacks the scope of this tool", turn=turn)
 
     def require_control(self) -> Exchange:
         """The positive control, for checks that judge by a refusal.

@@ -3,7 +3,18 @@
 from conformance.check import Checks
 from conformance.views.resource_server import ResourceServer
 
-TOPICS = ("challenge",)
+TOPICS = (
+    "bearer",
+    "challenge",
+    "metadata",
+    "document",
+    "signatures",
+    "claims",
+    "scopes",
+    "sessions",
+    "transport",
+    "cors",
+)
 """The modules, in the order in which their checks run: what others build on comes first."""
 
 checks = Checks(ResourceServer)
