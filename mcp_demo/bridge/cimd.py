@@ -13,7 +13,7 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import mktime_tz, parsedate_tz
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -23,7 +23,6 @@ from mcp_demo.errors import SetupError
 from mcp_demo.oauth import metadata_document
 from mcp_demo.oauth.client_metadata import ClientMetadata
 from mcp_demo.oauth.errors import InvalidClient, OAuthError
-from mcp_demo.oauth.token import AuthMethod
 from mcp_demo.registry.model import Client
 from mcp_demo.settings import BridgeSettings
 
@@ -166,20 +165,8 @@ def open_documents(settings: BridgeSettings, fetcher: Fetcher, clock: Callable[[
 
 
 def _client(url: str, metadata: ClientMetadata) -> Client:
-    return Client(
-        client_id=url,
-        redirect_uris=metadata.redirect_uris,
-        client_name=metadata.client_name,
-        client_uri=metadata.client_uri,
-        # Not the document's: it is written for every server there is, and the person decides.
-        scopes=(),
-        token_endpoint_auth_method=cast("AuthMethod", metadata.token_endpoint_auth_method),
-        grant_types=metadata.grant_types,
-        application_type="native" if metadata.application_type == "native" else "web",
-        jwks=metadata.jwks,
-        jwks_uri=metadata.jwks_uri,
-        source="cimd",
-    )
+    # Its `scope` is no ceiling: the document is written for every server there is, and the person decides.
+    return replace(Client.from_metadata(url, metadata, source="cimd"), scopes=())
 
 
 def _matches(host: str, pattern: str) -> bool:

@@ -40,7 +40,7 @@ def page(bridge: Bridge, request: Request, client: Client, checked: CheckedReque
         redirect_uri=checked.redirect_uri,
         redirect_host=target.netloc or f"{target.scheme}: (an app on this device)",
         redirect_loopback=is_loopback(checked.redirect_uri),
-        loopback_only=all(map(is_loopback, client.redirect_uris)),
+        loopback_only=client.loopback_only,
         private_scheme=target.scheme if target.scheme not in ("http", "https") else None,
         choices=scopes.in_words(checked.scopes, checked.resource),
         resource_host=_host(checked.resource),

@@ -42,6 +42,12 @@ def part_settings(
             audience=endpoints.audience,
             clients=json.dumps([_static_client(outputs["StaticClientId"], endpoints)]),
             trace=endpoints.aws is not None,
+            loopback_documents=endpoints.aws is not None,
+            registration_endpoint=outputs["RegistrationEndpoint"],
+            clients_table=outputs["ClientsTable"],
+            families_table=outputs["FamiliesTable"],
+            aws_region=outputs["Region"],
+            **(_embedded(endpoints.aws) if endpoints.aws else {}),
         ),
         "static": ClientSettings(
             client_url=endpoints.static, mcp_url=endpoints.mcp, client_id=outputs["StaticClientId"]
@@ -98,6 +104,11 @@ def _static_client(client_id: str, endpoints: Endpoints) -> dict[str, Any]:
         "grant_types": ["authorization_code", "refresh_token"],
         "application_type": "native" if is_loopback(callback) else "web",
     }
+
+
+def _embedded(aws: str) -> dict[str, Any]:
+    """How to reach the embedded AWS: its published credentials, which open nothing else."""
+    return {"aws_endpoint": aws, "aws_access_key_id": "test", "aws_secret_access_key": SecretStr("test")}
 
 
 def _quoted(value: Any) -> str:

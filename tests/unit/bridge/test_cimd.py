@@ -98,24 +98,25 @@ async def test_a_failed_fetch_is_named_to_the_person_and_the_log_and_not_kept(
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("url", "reason"),
     [
-        "http://client.example/metadata.json",
-        "https://client.example",
-        "https://client.example/",
-        "https://client.example/a/../b",
-        "https://client.example/a#b",
-        "https://user@client.example/a",
-        "https://127.0.0.1/metadata.json",
-        "https://localhost:1/metadata.json",
-        "https://169.254.169.254/latest/meta-data",
-        "HTTPS://10.0.0.1/x",
+        ("http://client.example/metadata.json", "is not an https URL"),
+        ("https://client.example", "has no path"),
+        ("https://client.example/", "has no path"),
+        ("https://client.example/a/../b", "dot segments"),
+        ("https://client.example/a#b", "fragment"),
+        ("https://user@client.example/a", "user information"),
+        ("https://127.0.0.1/metadata.json", "not on the public internet"),
+        ("https://localhost:1/metadata.json", "not on the public internet"),
+        ("https://169.254.169.254/latest/meta-data", "not on the public internet"),
+        ("HTTPS://10.0.0.1/x", "is not an https URL"),
     ],
 )
-async def test_urls_that_no_document_may_have_end_on_a_page(url: str) -> None:
+async def test_urls_that_no_document_may_have_end_on_a_page(url: str, reason: str) -> None:
     async with browser() as visit:
         page = await visit.get("/authorize", params=by(url))
     assert (page.status_code, "location" in page.headers) == (400, False)
+    assert reason in page.text
 
 
 async def test_plain_http_on_this_machine_is_for_local_stacks_only(server: DocumentServer) -> None:
