@@ -96,6 +96,9 @@ def deploy(
     mcp_url: Annotated[str | None, typer.Option(help="The MCP endpoint, on AWS.")] = None,
     bridge_url: Annotated[str | None, typer.Option(help="The bridge, on AWS.")] = None,
     static_url: Annotated[str | None, typer.Option(help="The pre-registered client, on AWS.")] = None,
+    strategy: Annotated[
+        Literal["shared", "per-client"], typer.Option(help="One app client for all that register, or one for each.")
+    ] = "shared",
     demo_user: Annotated[bool, typer.Option("--demo-user", help="Make a user `demo` and print its password.")] = False,
     state: State = None,
 ) -> None:
@@ -107,7 +110,7 @@ def deploy(
 
     target, endpoints = _target(profile, _folder(state), mcp_url, bridge_url, static_url)
     folder = env_folder(_folder(state), profile)
-    deployment = deploy_system(target, endpoints, folder, _progress, name)
+    deployment = deploy_system(target, endpoints, folder, _progress, name, strategy)
     note("Deployed." if deployment.changed else "Nothing changed.")
     note(f"Settings: {folder}")
     if demo_user:
@@ -159,7 +162,7 @@ def cleanup(
         say(line)
     if not yes:
         typer.confirm("Remove all of this, its users included?", abort=True, err=True)
-    remove(target, found, _progress)
+    remove(target, name, found, _progress)
     left = take_inventory(target, name, folder)
     if not left.is_empty:
         complain("Still there: " + ", ".join((*left.stacks, *left.resources, *map(str, left.files))) + ".", "")

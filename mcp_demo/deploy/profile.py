@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
 from botocore.config import Config
@@ -92,6 +92,10 @@ class Profile:
     def iam(self) -> "IAMClient":
         """A client of IAM."""
         return self.session.client("iam", endpoint_url=self.endpoint, config=self.config)  # pyright: ignore[reportUnknownMemberType]
+
+    def client(self, service: str) -> Any:
+        """A client of any other service."""
+        return self.session.client(service, endpoint_url=self.endpoint, config=self.config)  # pyright: ignore[reportUnknownMemberType, reportCallIssue, reportArgumentType, reportUnknownVariableType]
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Client registration: the code goes into a bucket, then the stack that runs it comes up.
 
 outcome = deploy_registration(profile, endpoints, identity_outputs, progress)   # outputs: RegistrationEndpoint, ...
-remove_registration(profile, progress)                                          # the stack, then bucket and code
+remove_code(profile)                                                            # bucket and code, after the stack
 """
 
 from collections.abc import Mapping
@@ -13,13 +13,14 @@ from botocore.exceptions import ClientError
 from mcp_demo.deploy.endpoints import Endpoints
 from mcp_demo.deploy.package import registration_package
 from mcp_demo.deploy.profile import Profile
-from mcp_demo.deploy.stacks import Outcome, Plan, Progress, delete, deploy
+from mcp_demo.deploy.stacks import Outcome, Plan, Progress, deploy
 from mcp_demo.deploy.templates import template
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 STACK = "registration"
+Strategy = Literal["shared", "per-client"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ class Choices:
         requests_per_second: Registrations a second; None for the default of the template.
     """
 
-    strategy: Literal["shared", "per-client"] = "shared"
+    strategy: Strategy = "shared"
     approval: bool = False
     private_schemes: tuple[str, ...] = ("cursor",)
     unused_days: int = 30
@@ -71,10 +72,9 @@ def deploy_registration(
     return deploy(profile.cloudformation(), Plan(f"{name}-{STACK}", template(STACK), parameters), progress)
 
 
-def remove_registration(profile: Profile, progress: Progress, *, name: str = "mcp-demo") -> None:
-    """Delete the stack, then the code and its bucket; fine when they are gone already."""
-    delete(profile.cloudformation(), f"{name}-{STACK}", progress)
-    s3, bucket = _s3(profile), code_bucket(profile, name)
+def remove_code(profile: Profile, name: str = "mcp-demo") -> None:
+    """Delete the code and its bucket, once the stack is gone; fine when they are gone already."""
+    s3, bucket = profile.client("s3"), code_bucket(profile, name)
     try:
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
             for item in page.get("Contents", []):
@@ -87,8 +87,8 @@ def remove_registration(profile: Profile, progress: Progress, *, name: str = "mc
 
 def code_bucket(profile: Profile, name: str = "mcp-demo") -> str:
     """The name of the bucket with the code; names of buckets are unique in the world."""
-    sts = profile.session.client("sts", endpoint_url=profile.endpoint, config=profile.config)  # pyright: ignore[reportUnknownMemberType]
-    return f"{name}-code-{sts.get_caller_identity()['Account']}-{profile.session.region_name}"
+    account = profile.client("sts").get_caller_identity()["Account"]
+    return f"{name}-code-{account}-{profile.session.region_name}"
 
 
 def _parameters(
@@ -103,6 +103,7 @@ def _parameters(
         "PrivateSchemes": ",".join(choices.private_schemes),
         "UnusedDays": str(choices.unused_days),
         "InitialAccessTokenHash": choices.initial_access_token_hash,
+        "BridgeRole": identity.get("BridgeRoleName", ""),
         "EmulatorUrl": profile.endpoint or "",
     }
     if choices.requests_per_second is not None:
@@ -113,7 +114,7 @@ def _parameters(
 
 def _upload(profile: Profile, name: str) -> tuple[str, str]:
     """Put the zip where Lambda reads it; a zip of the same name is the same zip."""
-    package, bucket, s3 = registration_package(), code_bucket(profile, name), _s3(profile)
+    package, bucket, s3 = registration_package(), code_bucket(profile, name), profile.client("s3")
     try:
         s3.head_object(Bucket=bucket, Key=package.key)
     except ClientError:
@@ -140,7 +141,3 @@ def _make_bucket(s3: "S3Client", bucket: str, region: str) -> None:
             "RestrictPublicBuckets": True,
         },
     )
-
-
-def _s3(profile: Profile) -> "S3Client":
-    return profile.session.client("s3", endpoint_url=profile.endpoint, config=profile.config)  # pyright: ignore[reportUnknownMemberType]

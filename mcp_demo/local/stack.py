@@ -30,6 +30,8 @@ _FACTORIES = {
     "server": "mcp_demo.server.app:create_app",
     "bridge": "mcp_demo.bridge.app:create_app",
     "static": "mcp_demo.client.web.app:create_static",
+    "auto": "mcp_demo.client.web.app:create_auto",
+    "metadata": "mcp_demo.client.web.app:create_metadata",
 }
 # The kinds of browser clients as `--json` names them, by the part that is one.
 _CLIENTS = {"static": "static", "auto": "dcr", "metadata": "cimd"}

@@ -111,11 +111,11 @@ def test_cleanup_removes_everything_and_can_be_repeated(profile: Profile, tmp_pa
     deployment = deploy_system(profile, endpoints, tmp_path, _silent, "gone")
     ensure_demo_user(profile.cognito(), deployment.outputs["UserPoolId"])
     found = take_inventory(profile, "gone", tmp_path)
-    assert found.stacks == (stack_name("gone", "identity"),)
+    assert found.stacks == (stack_name("gone", "registration"), stack_name("gone", "identity"))
     assert f"user pool {deployment.outputs['UserPoolId']}" in found.resources
-    assert len(found.resources) == 2
+    assert {thing.partition(" ")[0] for thing in found.resources} == {"user", "role", "table", "log", "bucket"}
     for _ in range(2):
-        remove(profile, found, _silent)
+        remove(profile, "gone", found, _silent)
         assert take_inventory(profile, "gone", tmp_path).is_empty
     assert list(tmp_path.iterdir()) == []
 

@@ -10,7 +10,8 @@ import pytest
 from registration_harness import CALLBACK, MANY_A_SECOND, Deployed, bearer, deployed, register
 
 from mcp_demo.deploy.endpoints import Endpoints
-from mcp_demo.deploy.registration import Choices, deploy_registration, remove_registration
+from mcp_demo.deploy.registration import Choices, deploy_registration, remove_code
+from mcp_demo.deploy.stacks import delete
 from mcp_demo.registry.dynamodb import COUNTER
 from mcp_demo.registry.model import hash_secret
 
@@ -308,8 +309,9 @@ def test_each_client_can_have_an_app_client_of_its_own(tmp_path_factory: pytest.
 def test_removal_leaves_nothing(tmp_path_factory: pytest.TempPathFactory) -> None:
     with deployed(tmp_path_factory.mktemp("removed")) as aws:
         register(aws)
-        remove_registration(aws.profile, lambda _: None)
-        remove_registration(aws.profile, lambda _: None)
+        for _ in range(2):
+            delete(aws.profile.cloudformation(), "mcp-demo-registration", lambda _: None)
+            remove_code(aws.profile)
         assert aws.dynamodb.list_tables()["TableNames"] == []
         assert aws.client("s3").list_buckets()["Buckets"] == []
         assert aws.client("lambda").list_functions()["Functions"] == []

@@ -19,6 +19,9 @@ OUTPUTS = {
     "BridgeClientId": "bridge-id",
     "StaticClientId": "static-id",
     "RefreshGraceSeconds": "30",
+    "RegistrationEndpoint": "https://api.example.com/v1/register",
+    "ClientsTable": "clients",
+    "FamiliesTable": "families",
 }
 ON_AWS = Endpoints(
     mcp="https://mcp.example.com/mcp", bridge="https://auth.example.com", static="https://app.example.com"
