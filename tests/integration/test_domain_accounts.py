@@ -295,6 +295,17 @@ async def test_where_the_pool_requires_it_a_second_factor_is_set_up_at_sign_in(h
     assert "code" in answer(await browser.submit(code=now_totp(found[1])))
 
 
+async def test_where_the_pool_allows_it_a_second_factor_is_set_up_by_choice_at_sign_up(
+    harness: Harness, browser: Browser
+) -> None:
+    name = await sign_up(browser, enrol="yes")
+    page = await browser.submit(code=newest_code(harness, name))
+    found = re.search(r'<code id="secret">([A-Z2-7]+)</code>', page.text)
+    assert found
+    assert "code" in answer(await browser.submit(code=now_totp(found[1])))
+    assert "authenticator app" in (await browser.sign_in(name, prompt="login")).text
+
+
 async def test_nothing_is_set_up_where_nobody_is_signed_in(browser: Browser) -> None:
     response = await open_page(browser, "/mfa/setup")
     assert response.headers["location"].startswith("/login?")

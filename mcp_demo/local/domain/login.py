@@ -42,7 +42,7 @@ def login_router(parts: Parts) -> APIRouter:
         except SignInRefused as refused:
             return _refused(parts, request, wanted, typed, refused.reason)
         parts.lockout.succeeded("password", username)
-        return proceed(parts, request, wanted, outcome)
+        return proceed(parts, request, wanted, outcome, enrol="enrol" in form)
 
     return router
 
@@ -74,5 +74,6 @@ def login_page(
         problem=problem,
         notice=notice,
         sign_up=rules.self_sign_up,
+        offer_mfa=rules.mfa == "OPTIONAL",
         providers=[name for name in wanted.client.providers if name != "COGNITO"],
     )

@@ -40,11 +40,21 @@ def form_page(
     return page
 
 
-def proceed(parts: Parts, request: Request, wanted: SignInRequest, outcome: SignedIn | Challenge) -> Response:
-    """After a right password: back to the app, or one more question."""
+def proceed(
+    parts: Parts, request: Request, wanted: SignInRequest, outcome: SignedIn | Challenge, *, enrol: bool = False
+) -> Response:
+    """After a right password: back to the app, or one more question.
+
+    Args:
+        parts: The domain.
+        request: The page's.
+        wanted: What the app asks for.
+        outcome: What the password led to.
+        enrol: The person wants to set up a second factor, which the pool leaves to them.
+    """
     if isinstance(outcome, SignedIn):
-        user = _user(parts, outcome.username)
-        if parts.pool.rules().mfa == "ON" and "SOFTWARE_TOKEN_MFA" not in user.mfa:
+        user, mfa = _user(parts, outcome.username), parts.pool.rules().mfa
+        if "SOFTWARE_TOKEN_MFA" not in user.mfa and (mfa == "ON" or (enrol and mfa == "OPTIONAL")):
             return enrolment_page(parts, request, wanted, user, outcome)
         return finish(parts, request, wanted, outcome)
     kinds = {"NEW_PASSWORD_REQUIRED": "new-password", "SOFTWARE_TOKEN_MFA": "totp"}

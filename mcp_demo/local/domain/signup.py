@@ -33,8 +33,9 @@ def signup_router(parts: Parts) -> APIRouter:
         except AccountProblem as problem:
             return _page(parts, request, wanted, form, problem=str(problem))
         if confirmed:
-            return proceed(parts, request, wanted, SignedIn(username, str(uuid4())))
-        return confirm_page(parts, request, wanted, username, made_here=True, notice=_SENT)
+            return proceed(parts, request, wanted, SignedIn(username, str(uuid4())), enrol="enrol" in form)
+        step = parts.steps.begin(request, "confirm", username=username, made_here=True, enrol="enrol" in form)
+        return _confirm_again(parts, request, wanted, {"step": step}, notice=_SENT)
 
     @router.post("/confirmUser")
     def confirm(request: Request, form: PostedForm) -> Response:
@@ -67,7 +68,7 @@ def _confirm(parts: Parts, request: Request, wanted: SignInRequest, form: Form) 
     parts.lockout.succeeded("code", username)
     parts.steps.end(form, "confirm")
     if step["made_here"]:  # this browser set the password a moment ago
-        return proceed(parts, request, wanted, SignedIn(username, str(uuid4())))
+        return proceed(parts, request, wanted, SignedIn(username, str(uuid4())), enrol=step["enrol"])
     return form_page(parts, request, wanted, "done.html", heading="Account confirmed", text="You can sign in now.")
 
 
@@ -106,6 +107,7 @@ def _page(parts: Parts, request: Request, wanted: SignInRequest, form: Form, pro
         ask_username=not rules.email_as_username,
         required=rules.required,
         hint=rules.password_hint,
+        offer_mfa=rules.mfa == "OPTIONAL",
     )
 
 
@@ -115,13 +117,11 @@ def confirm_page(
     wanted: SignInRequest,
     username: str,
     *,
-    made_here: bool = False,
-    problem: str | None = None,
-    notice: str | None = None,
+    problem: str,
 ) -> Response:
-    """The page that asks for the code that was sent; `made_here`: the account was made in this browser just now."""
-    step = parts.steps.begin(request, "confirm", username=username, made_here=made_here)
-    return form_page(parts, request, wanted, "confirm.html", step=step, problem=problem, notice=notice)
+    """The page that asks somebody who came to sign in for the code that was sent when the account was made."""
+    step = parts.steps.begin(request, "confirm", username=username, made_here=False, enrol=False)
+    return form_page(parts, request, wanted, "confirm.html", step=step, problem=problem)
 
 
 def _confirm_again(
