@@ -7,6 +7,7 @@ import hashlib
 import json
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ class Store:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             path = ":memory:" if folder is None else folder / "domain.sqlite"
             self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            weakref.finalize(self, self._database.close)
             self._database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + _SCHEMA)
             if isinstance(path, Path):
                 path.chmod(0o600)
