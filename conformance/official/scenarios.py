@@ -74,11 +74,11 @@ def run_all(
     return outcomes
 
 
-def run(tools: Toolchain, scenario: Scenario) -> Outcome:
-    """Run one scenario over our client."""
+def run(tools: Toolchain, scenario: Scenario, client: str = CLIENT) -> Outcome:
+    """Run one scenario over our client, or another."""
     with tempfile.TemporaryDirectory(prefix="mcp-official-") as folder:
         command = tools.command(
-            *("client", "--command", CLIENT, "--scenario", scenario.name, "--spec-version", scenario.revision),
+            *("client", "--command", client, "--scenario", scenario.name, "--spec-version", scenario.revision),
             *("--force", "--timeout", str(_SCENARIO_DEADLINE * 1000), "--output-dir", folder),
         )
         try:

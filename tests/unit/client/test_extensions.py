@@ -221,6 +221,21 @@ async def test_nonces_are_taken_up_once_and_kept_for_each_server() -> None:
     assert [proof.nonce for proof in world.proofs] == [None, "as-1", None, "rs-1", "rs-1", "rs-1"]
 
 
+async def test_a_nonce_that_comes_with_a_success_is_for_the_next_request() -> None:
+    world, subject = BoundWorld().start(), engine(bound_identity())
+    honest = world.override[RS]
+
+    def renewing(request: httpx.Request) -> httpx.Response:
+        answer = honest(request)
+        answer.headers["dpop-nonce"] = "newer"
+        return answer
+
+    world.override[RS] = renewing
+    for _ in range(2):
+        assert await call(world, subject, world.sign_in) == 200
+    assert [proof.nonce for proof in world.proofs] == [None, None, "newer"]
+
+
 async def test_a_server_that_always_wants_another_nonce_is_not_asked_for_ever() -> None:
     world, serial = BoundWorld().start(), iter(range(100))
 
