@@ -71,7 +71,7 @@ def fits(selector: str, check: Check[Any]) -> bool:
     names = (check.id, *(requirement.id for requirement in check.requirements))
     if any(fnmatchcase(name, selector) or name == selector or name.startswith(f"{selector}.") for name in names):
         return True
-    if any(name.startswith(f"{selector}-") for name in names):
+    if selector.isupper() and any(name.startswith(f"{selector}-") for name in names):
         return True
     document = selector.upper().replace(" ", "")
     if not document.startswith(("RFC", "MCP", "OAUTH", "CIMD", "OIDC")):

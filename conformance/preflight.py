@@ -1,12 +1,13 @@
 """What is looked at before any check: is there a target that can be judged at all, and what will be done to it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Literal
 from urllib.parse import urlsplit
 
 from conformance.session import Session
-from conformance.target import HOW_TO_GIVE, Target
+from conformance.target import HOW_TO_GIVE, Capability, Target
 from conformance.wire import Unanswered
 from mcp_demo.exchange.model import Exchange, Request
 from mcp_demo.oauth.resource import is_secure_url, is_uri
@@ -23,8 +24,13 @@ class Finding:
     text: str
 
 
-def inspect(session: Session) -> tuple[Finding, ...]:
-    """All findings. Requests: one GET of the endpoint."""
+def inspect(session: Session, wanted: Iterable[Capability] = ()) -> tuple[Finding, ...]:
+    """All findings. Requests: one GET of the endpoint, and a POST if that is not answered.
+
+    Args:
+        session: The target.
+        wanted: The capabilities that the chosen checks could use.
+    """
     target = session.target
     if (
         not is_uri(target.url)
@@ -32,7 +38,7 @@ def inspect(session: Session) -> tuple[Finding, ...]:
         or not urlsplit(target.url).netloc
     ):
         return (Finding("address", "stop", f"{target.url} is no http(s) URL. Give the URL of the MCP endpoint."),)
-    return (_address(target), *_reach(session), *_notice(target))
+    return (_address(target), *_reach(session), *_notice(target, frozenset(wanted)))
 
 
 def _address(target: Target) -> Finding:
@@ -101,11 +107,11 @@ def _clock(exchange: Exchange) -> tuple[Finding, ...]:
     return (Finding("clock", "note", f"The target's clock differs by {skew:.0f} s: times in tokens will mislead."),)
 
 
-def _notice(target: Target) -> tuple[Finding, ...]:
+def _notice(target: Target, wanted: frozenset[Capability]) -> tuple[Finding, ...]:
     findings = [
         Finding("capability", "note", f"without {capability}: {cure}")
         for capability, cure in HOW_TO_GIVE.items()
-        if capability not in target.capabilities
+        if capability in wanted - target.capabilities
     ]
     if target.operation is not None and target.operation.side_effect:
         findings.append(Finding("side effect", "note", target.operation.side_effect))

@@ -6,8 +6,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import yaml
-
 Role = Literal["resource-server", "authorization-server", "client"]
 Level = Literal["MUST", "MUST NOT", "SHOULD", "SHOULD NOT", "MAY"]
 
@@ -48,6 +46,8 @@ class Requirement:
 @cache
 def load() -> Mapping[str, Requirement]:
     """All requirements by id."""
+    import yaml  # here, for the command line shows its help without it
+
     text = Path(__file__).with_name("requirements.yaml").read_text(encoding="utf-8")
     rows = cast("list[dict[str, Any]]", yaml.safe_load(text))
     return {row["id"]: _requirement(row) for row in rows}

@@ -30,6 +30,7 @@ def judge(
     checks: Sequence[Check[Any]],
     *,
     progress: Progress | None = None,
+    preflight_done: Callable[[Sequence[preflight.Finding]], None] | None = None,
     session: Session | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Report:
@@ -39,20 +40,20 @@ def judge(
         target: The system to judge.
         checks: What to judge (see `conformance.catalogue`).
         progress: Is told number, total and result after each check.
+        preflight_done: Is told what the preflight found.
         session: Another way of sending, for tests.
         clock: Seconds since the epoch.
     """
     session = session or Session(target)
     started = clock()
     try:
-        findings = preflight.inspect(session)
-        stopped = next((finding.text for finding in findings if finding.state == "stop"), None)
-        results: list[Result] = []
-        for number, check in enumerate(checks, 1):
-            result = judge_one(check, session) if stopped is None else _unjudged(check, target, "blocked", stopped)
-            results.append(result)
-            if progress is not None:
-                progress(number, len(checks), result)
+        findings = preflight.inspect(session, (need for check in checks for need in check.needs))
+        if preflight_done is not None:
+            preflight_done(findings)
+        if any(finding.state == "stop" for finding in findings):
+            results = [_untried(check, target) for check in checks]
+        else:
+            results = _each(checks, session, progress)
     finally:
         session.close()
     return Report(
@@ -65,6 +66,21 @@ def judge(
         requests=len(session.exchanges),
         capabilities=target.capabilities,
     )
+
+
+def _each(checks: Sequence[Check[Any]], session: Session, progress: Progress | None) -> list[Result]:
+    results: list[Result] = []
+    for number, check in enumerate(checks, 1):
+        results.append(judge_one(check, session))
+        if progress is not None:
+            progress(number, len(checks), results[-1])
+    return results
+
+
+def _untried(check: Check[Any], target: Target) -> Result:
+    if check.judge is None:
+        return _unjudged(check, target, "excluded", check.excluded)
+    return _unjudged(check, target, "blocked", "Not tried: the preflight found no target to judge.")
 
 
 def judge_one(check: Check[Any], session: Session) -> Result:

@@ -5,6 +5,7 @@ Commands import what they need when they run: `--help` and a refusal are immedia
 
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
@@ -32,6 +33,11 @@ State = Annotated[Path | None, typer.Option("--state", metavar="DIR", help="Fold
 ProfileOption = Annotated[Literal["local", "aws"], typer.Option(help="The embedded AWS of a run, or AWS.")]
 Headless = Annotated[bool, typer.Option("--headless", help="Sign the demo user in with a browser nobody sees.")]
 Name = Annotated[str, typer.Option(help="Starts the names of all stacks.")]
+
+if find_spec("conformance") is not None:  # an installation may leave the suite out
+    from conformance.cli import app as conformance
+
+    app.add_typer(conformance)
 
 
 def main() -> None:

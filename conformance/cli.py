@@ -1,0 +1,277 @@
+"""`mcp-demo conformance`: run, list, explain, report, baseline.
+
+Exit codes: 0 nothing found · 1 something is wrong with the target · 2 usage · 3 our own failure · 4 no target that can
+be judged · 5 nothing was selected.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+import typer
+
+from conformance.requirements import LATEST, REVISIONS
+from mcp_demo.errors import SetupError
+
+if TYPE_CHECKING:
+    from conformance.catalogue import Selection
+    from conformance.check import Check
+    from conformance.report.terminal import Terminal
+    from conformance.requirements import Role
+    from conformance.result import Report, Result
+    from conformance.target import Operation, Target
+
+app = typer.Typer(
+    name="conformance",
+    help="Judge any MCP server's authorization: a verdict per requirement, with evidence, cause and cure.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+_ROLES: "dict[str, Role]" = {"rs": "resource-server", "as": "authorization-server", "client": "client"}
+_FORMS = ("json", "html", "junit", "sarif", "badge")
+
+Revision = Annotated[str, typer.Option(help=f"Revision of MCP to judge by: {', '.join(REVISIONS)}.")]
+Select = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--select", "-s", help="Only these: a check, its beginning (rs.challenge), a requirement, `RFC 9728`."
+    ),
+]
+Exclude = Annotated[list[str] | None, typer.Option(help="Leave these out; written like --select.")]
+RoleOption = Annotated[list[str] | None, typer.Option(help="Only this role: rs, as, client.")]
+Level = Annotated[Literal["must", "all"], typer.Option(help="Only what is a MUST, or all.")]
+Out = Annotated[
+    list[str] | None, typer.Option("--report", metavar="FORM=FILE", help=f"Write a report: {', '.join(_FORMS)}.")
+]
+
+
+@app.command()
+def run(
+    url: Annotated[str | None, typer.Argument(help="The MCP endpoint. With --stack it can be left out.")] = None,
+    revision: Revision = LATEST,
+    select: Select = None,
+    exclude: Exclude = None,
+    role: RoleOption = None,
+    level: Level = "all",
+    token: Annotated[
+        str | None, typer.Option(help="A valid access token, better given as $MCP_TOKEN.", envvar="MCP_TOKEN")
+    ] = None,
+    stack: Annotated[Path | None, typer.Option(help="State folder of a local run, whose issuer may be used.")] = None,
+    operation: Annotated[
+        str | None, typer.Option(metavar="TOOL[=JSON]", help="A tool call that needs more than the basic scopes.")
+    ] = None,
+    origin: Annotated[str | None, typer.Option(help="Origin of a browser page that may call the server.")] = None,
+    report: Out = None,
+    baseline: Annotated[Path | None, typer.Option(help="YAML file of known problems.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings and hardening count too.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the exchanges of every problem.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the summary.")] = False,
+) -> None:
+    """Judge a target."""
+    from conformance import baseline as baselines
+    from conformance import catalogue, document
+    from conformance.report.terminal import Terminal
+    from conformance.run import judge
+
+    forms = _forms(report)
+    chosen = _chosen(_selection(revision, select, exclude, role, level))
+    known = baselines.read(baseline, (check.id for check in catalogue.load())) if baseline else ()
+    target = _target(url, stack, revision)
+    target = replace(
+        target,
+        token=token or target.token,
+        operation=_operation(operation) or target.operation,
+        origin=origin or target.origin,
+    )
+    screen = Terminal(verbose=verbose)
+
+    def progress(number: int, total: int, result: "Result") -> None:
+        if not quiet:
+            screen.result(number, total, document.result_of(result))
+
+    found = judge(target, chosen, progress=progress, preflight_done=lambda lines: screen.preflight(_lines(lines)))
+    _finish(replace(baselines.apply(found, known), strict=strict), forms, screen)
+
+
+@app.command("list")
+def list_checks(
+    revision: Revision = LATEST,
+    select: Select = None,
+    exclude: Exclude = None,
+    role: RoleOption = None,
+    level: Level = "all",
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """List the checks."""
+    from conformance import document
+
+    chosen = _chosen(_selection(revision, select, exclude, role, level))
+    if as_json:
+        typer.echo(json.dumps([document.describe(check) for check in chosen], indent=2, ensure_ascii=False))
+        return
+    for check in chosen:
+        needs = f"  needs {', '.join(sorted(check.needs))}" if check.needs else ""
+        names = ", ".join(requirement.id for requirement in check.requirements)
+        typer.echo(f"{check.id}  {check.title}\n    {names}{needs}{'  excluded' if check.excluded else ''}")
+
+
+@app.command()
+def explain(identifier: Annotated[str, typer.Argument(metavar="ID", help="A check or a requirement.")]) -> None:
+    """Say what a check judges, why, how, how people get it wrong and how to put it right."""
+    from conformance import catalogue
+    from conformance.requirements import load
+
+    checks = [check for check in catalogue.load() if catalogue.fits(identifier, check)]
+    if not checks:
+        requirement = load().get(identifier)
+        if requirement is None:
+            raise typer.BadParameter(f"There is no check and no requirement {identifier}; `list` shows them all.")
+        typer.echo(f"{requirement.id}  {requirement.level}\n{requirement.text}\n\nNo check judges it yet.")
+        return
+    typer.echo("\n\n".join(_explained(check) for check in checks))
+
+
+@app.command("report")
+def make_report(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="The JSON report of a run.")],
+    report: Out = None,
+) -> None:
+    """Make other forms of a report from its JSON form, and show its summary."""
+    from conformance import document
+    from conformance.report.terminal import Terminal
+
+    try:
+        found: Any = json.loads(source.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{source} cannot be read: {error}.") from None
+    if not isinstance(found, dict) or cast("dict[str, Any]", found).get("schema") != document.SCHEMA_VERSION:
+        raise typer.BadParameter(f"{source} is no report of this suite.")
+    stored = cast("dict[str, Any]", found)
+    Terminal().summary(stored, _write(stored, _forms(report)))
+
+
+@app.command("baseline")
+def make_baseline(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="The JSON report of a run.")],
+) -> None:
+    """Print a baseline that lists the problems of a report, for you to give reasons."""
+    from conformance import baseline as baselines
+
+    try:
+        stored: Any = json.loads(source.read_text(encoding="utf-8"))
+        typer.echo(baselines.draft(stored), nl=False)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise typer.BadParameter(f"{source} is no report of this suite: {error}.") from None
+
+
+def _finish(report: "Report", forms: list[tuple[str, Path]], screen: "Terminal") -> None:
+    from conformance import document
+
+    made = document.build(report)
+    screen.summary(made, _write(made, forms))
+    if report.exit_code:
+        raise typer.Exit(report.exit_code)
+
+
+def _write(made: dict[str, Any], forms: list[tuple[str, Path]]) -> list[str]:
+    from conformance.report import write
+
+    for form, path in forms:
+        try:
+            write(made, form, path)
+        except OSError as error:
+            raise SetupError(f"{path} cannot be written: {error.strerror}.", "Choose another file.") from None
+    return [f"{path} ({form})" for form, path in forms]
+
+
+def _lines(findings: Any) -> list[dict[str, str]]:
+    return [{"name": item.name, "status": item.state, "text": item.text} for item in findings]
+
+
+def _selection(
+    revision: str, select: list[str] | None, exclude: list[str] | None, role: list[str] | None, level: str
+) -> "Selection":
+    from conformance.catalogue import Selection
+
+    if revision not in REVISIONS:
+        raise typer.BadParameter(f"{revision} is none of {', '.join(REVISIONS)}.", param_hint="--revision")
+    unknown = [name for name in role or [] if name not in _ROLES and name not in _ROLES.values()]
+    if unknown:
+        raise typer.BadParameter(f"{unknown[0]} is none of {', '.join(_ROLES)}.", param_hint="--role")
+    roles: tuple[Role, ...] = tuple(_ROLES.get(name) or cast("Role", name) for name in role or [])
+    return Selection(revision, tuple(select or ()), tuple(exclude or ()), roles, level == "must")
+
+
+def _chosen(selection: "Selection") -> "tuple[Check[Any], ...]":
+    from conformance import catalogue
+
+    checks = catalogue.load()
+    unknown = selection.unknown(checks)
+    chosen = selection.of(checks)
+    if unknown:
+        typer.echo(f"No check is called, or begins with, {', '.join(unknown)}; `list` shows them all.", err=True)
+    if not chosen:
+        typer.echo("Nothing was selected.", err=True)
+    if unknown or not chosen:
+        raise typer.Exit(5)
+    return chosen
+
+
+def _target(url: str | None, stack: Path | None, revision: str) -> "Target":
+    from conformance.target import Target
+
+    if stack is not None:
+        from conformance.stack import target_of
+
+        target = target_of(stack, revision)
+        return target if url is None else replace(target, url=url)
+    if url is None:
+        raise typer.BadParameter("Give the URL of an MCP endpoint, or --stack.", param_hint="URL")
+    return Target(url, revision)
+
+
+def _operation(given: str | None) -> "Operation | None":
+    from conformance.target import Operation
+
+    if given is None:
+        return None
+    tool, equals, arguments = given.partition("=")
+    try:
+        parsed: Any = json.loads(arguments) if equals else {}
+    except ValueError as error:
+        raise typer.BadParameter(f"The arguments are no JSON: {error}.", param_hint="--operation") from None
+    if not isinstance(parsed, dict):
+        raise typer.BadParameter("The arguments have to be a JSON object.", param_hint="--operation")
+    return Operation(tool, cast("dict[str, Any]", parsed), f"Calls the tool {tool} as given with --operation.")
+
+
+def _forms(given: list[str] | None) -> list[tuple[str, Path]]:
+    pairs = [item.partition("=") for item in given or []]
+    for form, _, path in pairs:
+        if form not in _FORMS or not path:
+            raise typer.BadParameter(
+                f"Write it as FORM=FILE, FORM being one of {', '.join(_FORMS)}.", param_hint="--report"
+            )
+    return [(form, Path(path).expanduser()) for form, _, path in pairs]
+
+
+def _explained(check: "Check[Any]") -> str:
+    parts = [f"{check.id}\n{check.title}"]
+    for requirement in check.requirements:
+        applies = f"{requirement.level}, {requirement.since} to {requirement.until or 'now'}"
+        parts.append(f"What        {requirement.id} ({applies})\n            {requirement.text}")
+        parts.append(f"Where       {requirement.source}")
+        parts.append(f"How tested  {requirement.how}")
+        parts.append(f"Often wrong {requirement.violation}")
+        parts += [f"Only if     {requirement.when}"] if requirement.when else []
+        parts += [f"Note        {requirement.note}"] if requirement.note else []
+    rows = (
+        ("Why", check.why),
+        ("Fix", check.fix),
+        ("Cognito", check.cognito),
+        ("Needs", ", ".join(sorted(check.needs)) or "nothing but the URL"),
+        ("Excluded", check.excluded),
+    )
+    return "\n".join([*parts, *(f"{name:<11} {text}" for name, text in rows if text)])
