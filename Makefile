@@ -3,7 +3,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 PY := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: help setup demo test lab check official env-example lock clean
+.PHONY: help setup demo test lab check official parity env-example lock clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -25,7 +25,7 @@ test: setup ## All tests
 	.venv/bin/pytest -n 2 --dist loadfile
 
 lab: setup ## JupyterLab on the first notebook
-	.venv/bin/jupyter lab notebooks/00_start_here.ipynb
+	.venv/bin/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_start_here.ipynb
 
 check: setup ## Format, lint, types, import rules, templates
 	.venv/bin/ruff format --check .
@@ -36,6 +36,9 @@ check: setup ## Format, lint, types, import rules, templates
 
 official: setup ## The official MCP suite over our client and bridge; writes docs/official.md
 	$(PY) -m conformance.official --write docs/official.md
+
+parity: setup ## Renew docs/parity.md from the rows and the tests
+	$(PY) docs/parity.py
 
 env-example: ## Renew .env.example from the settings classes
 	$(PY) -m mcp_demo.deploy.example > .env.example

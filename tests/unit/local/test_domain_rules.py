@@ -1,20 +1,15 @@
 """The small rules of the user-pool domain that need no user pool."""
 
-import re
 import threading
-import tomllib
 from pathlib import Path
 
 import pytest
 
 from mcp_demo.errors import SetupError
-from mcp_demo.local import domain
 from mcp_demo.local.domain.claims import user_claims
 from mcp_demo.local.domain.lockout import Lockout
 from mcp_demo.local.domain.qr import qr_code
 from mcp_demo.local.domain.store import Store
-
-PACKAGE = Path(domain.__file__).parent
 
 
 class Clock:
@@ -140,16 +135,3 @@ def test_verified_flags_are_booleans() -> None:
 def test_a_qr_code_is_an_image_in_the_page() -> None:
     assert qr_code('"><script>', "ABCDEFGH").startswith("data:image/svg+xml")
     assert "<script" not in qr_code('"><script>', "ABCDEFGH")
-
-
-def test_every_parity_row_is_whole_and_names_tests_that_exist() -> None:
-    rows = tomllib.loads((PACKAGE / "parity.toml").read_text(encoding="utf-8"))["behaviour"]
-    defined = {
-        name
-        for path in Path(__file__).parents[2].rglob("test_*.py")
-        for name in re.findall(r"def (test_\w+)\(", path.read_text(encoding="utf-8"))
-    }
-    assert len({row["id"] for row in rows}) == len(rows)
-    for row in rows:
-        assert row.keys() == {"id", "title", "page", "aws", "ministack", "ours", "tests"}, row["id"]
-        assert row["tests"] and set(row["tests"]) <= defined, row["id"]
