@@ -3,8 +3,10 @@
 import json
 import socket
 import threading
+import time
 from base64 import urlsafe_b64decode
 from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,6 +16,8 @@ import pytest
 import uvicorn
 from domain_harness import DOMAIN, PASSWORD, Browser, Harness, answer, make_client, make_harness, running_harness
 from fastapi import FastAPI
+from joserfc import jwt
+from joserfc.jwk import RSAKey
 
 PROVIDER = "Acme"
 
@@ -34,13 +38,21 @@ class Federation:
 def federation(tmp_path_factory: pytest.TempPathFactory) -> Generator[Federation]:
     with running_harness(tmp_path_factory.mktemp("aws"), AliasAttributes=["email"]) as own:
         other = make_harness(own.ministack)
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            url = f"http://localhost:{listener.getsockname()[1]}"
-            server = uvicorn.Server(uvicorn.Config(other.app(domain=url), log_level="warning", lifespan="off"))
-            thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-            thread.start()
+        with serving(other.app()) as url:
             yield connect(own, other, url)
+
+
+@contextmanager
+def serving(app: FastAPI) -> Generator[str]:
+    """An app on a real port, for the length of a `with` block."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://localhost:{listener.getsockname()[1]}"
+        finally:
             server.should_exit = True
             thread.join()
 
@@ -194,20 +206,79 @@ async def test_a_provider_that_the_client_does_not_offer_is_refused(app: FastAPI
     assert answer(await plain.authorize(identity_provider="https://evil.example"))["error"] == "invalid_request"
 
 
-@pytest.mark.parametrize("wrong", [{"oidc_issuer": "https://someone.else"}, {"client_id": "another"}, {"jwks_uri": ""}])
-async def test_an_id_token_that_is_not_the_providers_is_refused(federation: Federation, wrong: dict[str, str]) -> None:
+class DishonestProvider:
+    """A provider that answers the code exchange with an ID token of our making."""
+
+    def __init__(self) -> None:
+        self.key = RSAKey.generate_key(2048, {"kid": "k"})
+        self.id_token = ""
+        self.app = FastAPI()
+        self.app.post("/token")(lambda: {"id_token": self.id_token})
+        self.app.get("/keys")(lambda: {"keys": [self.key.as_dict(private=False)]})
+
+    def answer(self, nonce: str, issuer: str, changes: dict[str, Any], signed_by: RSAKey | None = None) -> None:
+        """Prepare the ID token of the next exchange: a good one, or one with other claims."""
+        good = {"iss": issuer, "aud": "ours", "sub": "subject", "exp": int(time.time()) + 300, "nonce": nonce}
+        claims = {name: value for name, value in {**good, **changes}.items() if value is not None}
+        self.id_token = jwt.encode({"alg": "RS256", "kid": "k"}, claims, signed_by or self.key)
+
+
+@pytest.fixture(scope="module")
+def dishonest(federation: Federation) -> Generator[tuple[DishonestProvider, str, str]]:
+    provider = DishonestProvider()
     own, pool = federation.own, federation.own.settings.user_pool_id
-    name = f"Wrong{next(iter(wrong))}".replace("_", "")
-    details = own.api.describe_identity_provider(UserPoolId=pool, ProviderName=PROVIDER)["IdentityProvider"]
-    changed = {**details.get("ProviderDetails", {}), **wrong}
-    if "jwks_uri" in wrong:  # keys of our own pool, which did not sign it
-        changed["jwks_uri"] = f"{own.ministack.endpoint}/{pool}/.well-known/jwks.json"
-    own.api.create_identity_provider(
-        UserPoolId=pool, ProviderName=name, ProviderType="OIDC", ProviderDetails=changed, AttributeMapping={}
-    )
-    client_id, _ = make_client(own.api, pool, SupportedIdentityProviders=[name])
-    browser = Browser(own.app(), client_id)
-    location = (await browser.authorize(identity_provider=name)).headers["location"]
-    location = location.replace("client_id=another", f"client_id={federation.other_client}")
-    back = await at_the_provider(federation, location, federation.other.add_user())
-    assert answer(await browser.get(back))["error"] == "invalid_request"
+    with serving(provider.app) as url:
+        own.api.create_identity_provider(
+            UserPoolId=pool,
+            ProviderName="Dishonest",
+            ProviderType="OIDC",
+            ProviderDetails={
+                "client_id": "ours",
+                "client_secret": "s",
+                "oidc_issuer": url,
+                "authorize_scopes": "openid",
+                "attributes_request_method": "GET",
+                "authorize_url": f"{url}/authorize",
+                "token_url": f"{url}/token",
+                "jwks_uri": f"{url}/keys",
+            },
+            AttributeMapping={},
+        )
+        client_id, _ = make_client(own.api, pool, SupportedIdentityProviders=["Dishonest"])
+        yield provider, url, client_id
+
+
+@pytest.mark.parametrize(
+    ("changes", "accepted"),
+    [
+        ({}, True),
+        ({"aud": ["another", "ours"]}, True),
+        ({"aud": "another"}, False),
+        ({"aud": None}, False),
+        ({"iss": "https://someone.else"}, False),
+        ({"nonce": "another"}, False),
+        ({"nonce": None}, False),
+        ({"exp": 1}, False),
+        ({"exp": None}, False),
+        ({"sub": None}, False),
+        ({"sub": "a\nb"}, False),
+        ("another key", False),
+        ("none", False),
+    ],
+)
+async def test_an_id_token_is_accepted_only_if_it_is_the_providers_and_for_this_sign_in(
+    app: FastAPI, dishonest: tuple[DishonestProvider, str, str], changes: dict[str, Any] | str, accepted: bool
+) -> None:
+    provider, url, client_id = dishonest
+    browser = Browser(app, client_id)
+    location = (await browser.authorize(identity_provider="Dishonest")).headers["location"]
+    query = parse_qs(urlsplit(location).query)
+    if isinstance(changes, dict):
+        provider.answer(query["nonce"][0], url, changes)
+    else:
+        provider.answer(query["nonce"][0], url, {}, signed_by=RSAKey.generate_key(2048, {"kid": "k"}))
+        if changes == "none":
+            provider.id_token = "eyJhbGciOiJub25lIn0." + provider.id_token.split(".")[1] + "."
+    got = answer(await browser.get("/oauth2/idpresponse", code="c", state=query["state"][0]))
+    assert ("code" in got) is accepted
+    assert got.get("error") == (None if accepted else "invalid_request")
