@@ -217,6 +217,29 @@ def call(
         raise typer.Exit(1) from None
 
 
+@app.command()
+def mail(
+    to: Annotated[str | None, typer.Argument(help="Only mail to this address.")] = None,
+    code: Annotated[bool, typer.Option("--code", help="Print the newest code, alone on stdout.")] = False,
+    state: State = None,
+) -> None:
+    """Show the mail that the user pool would have sent: confirmation and recovery codes. On AWS it is real mail."""
+    from mcp_demo.local.domain.mailbox import read_mail
+
+    mails = read_mail(_running(_folder(state)).aws, to)
+    if code:
+        newest = next((mail.code for mail in mails if mail.code), None)
+        if newest is None:
+            note("There is no mail with a code.")
+            raise typer.Exit(1)
+        say(newest)
+        return
+    for message in reversed(mails):
+        say(f"{message.to}  {message.subject}\n  {message.text}\n")
+    if not mails:
+        note("There is no mail.")
+
+
 def _target(
     profile: str, state: Path, mcp: str | None = None, bridge: str | None = None, static: str | None = None
 ) -> "tuple[Profile, Endpoints]":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mcp_demo.deploy.profile import Profile
 from mcp_demo.local.state import Run
 
 
@@ -59,3 +60,19 @@ def test_no_browser_is_one_clear_line_with_a_cure(stack: Run, tmp_path: Path) ->
     problem, cure = refused.stderr.splitlines()
     assert problem.startswith("There is no Chromium")
     assert "mcp_demo.local.browser" in cure
+
+
+def test_mail_of_the_user_pool_is_shown_and_its_code_comes_alone(stack: Run) -> None:
+    cognito = Profile.local(stack.aws).cognito()
+    address = "grace@example.com"
+    cognito.sign_up(
+        ClientId=stack.client_id,
+        Username="grace",
+        Password="Compiler-1952!",
+        UserAttributes=[{"Name": "email", "Value": address}],
+    )
+    shown, code = _cli(stack, "mail", address), _cli(stack, "mail", address, "--code")
+    assert address in shown.stdout
+    assert code.returncode == 0 and code.stdout.strip() in shown.stdout and code.stdout.strip().isdigit()
+    nothing = _cli(stack, "mail", "nobody@example.com", "--code")
+    assert (nothing.returncode, nothing.stdout) == (1, "")
