@@ -153,12 +153,9 @@ def open_documents(settings: BridgeSettings, fetcher: Fetcher, clock: Callable[[
         SetupError: A pinned document is malformed.
     """
     try:
-        entries: object = json.loads(settings.pinned_documents)
-        pinned = {
-            url: metadata_document.parse(document, url)
-            for url, document in cast("dict[str, object]", entries if isinstance(entries, dict) else {}).items()
-        }
-    except (ValueError, OAuthError) as error:
+        entries = cast("dict[str, object]", json.loads(settings.pinned_documents))
+        pinned = {url: metadata_document.parse(document, url) for url, document in entries.items()}
+    except (ValueError, AttributeError, OAuthError) as error:
         raise SetupError(f"A pinned client metadata document is malformed: {error}", "Correct it.") from None
     trust = Trust(tuple(settings.metadata_document_hosts), tuple(settings.blocked_document_hosts))
     return Documents(fetcher, trust=trust, pinned=pinned, allow_loopback=settings.loopback_documents, clock=clock)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 import boto3
+from botocore.config import Config
 
 from mcp_demo.errors import SetupError
 from mcp_demo.registry.composition import Registries, settings_registry
@@ -19,6 +20,7 @@ from mcp_demo.registry.model import Registry
 from mcp_demo.settings import BridgeSettings
 
 _MOST = 100_000
+_IMPATIENT = Config(connect_timeout=2, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
 
 
 class FamilyStore(Protocol):
@@ -107,6 +109,7 @@ def open_stores(settings: BridgeSettings) -> tuple[Registry, FamilyStore]:
     secret = settings.aws_secret_access_key
     dynamodb = boto3.client(  # pyright: ignore[reportUnknownMemberType]
         "dynamodb",
+        config=_IMPATIENT,
         endpoint_url=settings.aws_endpoint,
         region_name=settings.aws_region,
         aws_access_key_id=settings.aws_access_key_id,

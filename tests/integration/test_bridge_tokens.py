@@ -120,8 +120,15 @@ async def test_a_revoked_login_cannot_be_refreshed_here_nor_at_the_user_pool(sta
         assert (response.status_code, response.content) == (200, b"")
         assert (await person.post(form, "/revoke")).status_code == 200
         refused(await person.refresh(issued["refresh_token"]))
-    async with another_bridge(stack, APP) as elsewhere:  # an instance whose memory knows nothing of it
+    async with another_bridge(stack, APP, families_table=None) as elsewhere:  # it has not heard of it
         refused(await replace(person, http=elsewhere).refresh(issued["refresh_token"]))
+
+
+async def test_a_revoked_login_is_dead_even_where_the_user_pool_cannot_revoke(ministack_hosted_stack: Run) -> None:
+    async with person_at(ministack_hosted_stack) as person:
+        issued = await person.tokens()
+        assert (await person.post({"token": issued["refresh_token"], "client_id": "app"}, "/revoke")).status_code == 200
+        refused(await person.refresh(issued["refresh_token"]))
 
 
 async def test_only_its_own_client_can_revoke_a_token(stack: Run) -> None:

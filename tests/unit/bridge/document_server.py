@@ -43,16 +43,24 @@ class DocumentServer:
                     await asyncio.sleep(0.01)
             writer.write(self.body)
             await writer.drain()
-        writer.close()
 
 
 @asynccontextmanager
 async def serving_documents() -> AsyncGenerator[DocumentServer]:
     """A server for the length of a `with` block."""
     held: list[DocumentServer] = []
+    answering: set[asyncio.Task[object]] = set()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await held[0].answer(reader, writer)
+        task = asyncio.current_task()
+        assert task is not None
+        answering.add(task)
+        try:
+            await held[0].answer(reader, writer)
+        finally:
+            writer.transport.abort() if task.cancelling() else writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     held.append(DocumentServer(server.sockets[0].getsockname()[1]))
@@ -60,4 +68,7 @@ async def serving_documents() -> AsyncGenerator[DocumentServer]:
         yield held[0]
     finally:
         server.close()
+        for task in answering:
+            task.cancel()
+        await asyncio.gather(*answering, return_exceptions=True)
         await server.wait_closed()

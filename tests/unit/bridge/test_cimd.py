@@ -1,13 +1,17 @@
 import json
+import time
 from collections.abc import AsyncGenerator
 from typing import Any
 
 import httpx
 import pytest
-from bridge_kit import Clock, answer, approve, browser, exchange, request_of
+from bridge_kit import BRIDGE, Clock, answer, approve, browser, exchange, request_of
 from document_server import DOCUMENT, DocumentServer, serving_documents
+from joserfc.jwk import ECKey
 
 from mcp_demo.bridge.cimd import Trust, freshness
+from mcp_demo.errors import SetupError
+from mcp_demo.oauth import client_assertion
 from mcp_demo.registry.model import Client
 
 CLIENT_ID = "https://client.example/oauth/metadata.json"
@@ -230,6 +234,31 @@ async def test_a_client_whose_document_names_keys_has_to_use_them() -> None:
         code = answer(await visit.get("/callback", params={"code": "c", "state": sent["state"]}))["code"]
         response = await visit.post("/token", data=exchange(code, client_id=CLIENT_ID, redirect_uri=None))
     assert (response.status_code, response.json()["error"]) == (401, "invalid_client")
+
+
+@pytest.mark.parametrize("pinned", ["[]", "{", '{"https://a.example/b": {}}'])
+def test_malformed_pinned_documents_are_named_at_the_start(pinned: str) -> None:
+    with pytest.raises(SetupError, match="pinned client metadata document"):
+        browser(pinned_documents=pinned)
+
+
+@pytest.mark.parametrize(("allowed", "error", "fetches"), [(True, "invalid_grant", 1), (False, "invalid_client", 0)])
+async def test_keys_of_a_client_are_fetched_under_the_same_guard(
+    server: DocumentServer, allowed: bool, error: str, fetches: int
+) -> None:
+    key = ECKey.generate_key("P-256", {"kid": "k1"})
+    server.body = json.dumps({"keys": [key.as_dict(private=False)]}).encode()
+    client = Client(
+        client_id="app",
+        redirect_uris=("https://app.example/cb",),
+        token_endpoint_auth_method="private_key_jwt",
+        jwks_uri=server.url,
+    )
+    signed = client_assertion.sign(key, client_id="app", issuer=BRIDGE, token_id="once", now=time.time())
+    async with browser(clients=(client,), loopback_documents=allowed) as visit:
+        response = await visit.post("/token", data=exchange("bogus", **client_assertion.form(signed)))
+    assert response.json()["error"] == error
+    assert len(server.requests) == fetches
 
 
 async def test_a_document_that_fails_at_the_token_endpoint_is_named_in_json(server: DocumentServer) -> None:
