@@ -7,6 +7,7 @@ import secrets
 import struct
 import time
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -128,6 +129,16 @@ async def test_signing_in_before_confirming_leads_to_the_confirmation_and_then_t
     response = await other.submit(code=newest_code(harness, name))
     assert response.status_code == 200  # not signed in: this browser never showed the password
     assert "code" in answer(await other.sign_in(name))
+
+
+async def test_a_restart_in_the_middle_of_a_sign_up_does_not_matter(harness: Harness, tmp_path: Path) -> None:
+    before = Browser(harness.app(state_dir=tmp_path), harness.public)
+    name = await sign_up(before)
+    after = Browser(harness.app(state_dir=tmp_path), harness.public)
+    after.http.cookies, after.page = before.http.cookies, before.page
+    code = answer(await after.submit(code=newest_code(harness, name)))["code"]
+    again = Browser(harness.app(state_dir=tmp_path), harness.public)
+    assert (await again.exchange(code)).status_code == 200
 
 
 @pytest.mark.parametrize(
