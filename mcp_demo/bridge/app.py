@@ -75,19 +75,7 @@ def create_app(
     settings = settings or BridgeSettings.load()
     pool = http or httpx.AsyncClient(timeout=httpx.Timeout(6.0, connect=3.0), follow_redirects=False)
     fetcher = fetcher or Fetcher(allow_loopback=settings.loopback_documents)
-    stores = open_stores(settings)
-    bridge = Bridge(
-        settings=settings,
-        envelopes=Envelopes((key.get_secret_value() for key in settings.envelope_keys), clock),
-        registry=registry or stores[0],
-        families=families or stores[1],
-        documents=open_documents(settings, fetcher, clock),
-        upstream=Upstream(settings, pool, f"{settings.bridge_url.rstrip('/')}/callback"),
-        browsers=Browsers(secure=settings.bridge_url.startswith("https://")),
-        pages=Pages("mcp_demo.bridge", role="authorization bridge", product="mcp-demo"),
-        trace=Trace(clock) if settings.trace else None,
-        clock=clock,
-    )
+    bridge = _bridge(settings, (registry, families), pool, fetcher, clock)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
@@ -101,6 +89,28 @@ def create_app(
     )
     app.state.bridge = bridge
     return app
+
+
+def _bridge(
+    settings: BridgeSettings,
+    given: tuple[Registry | None, FamilyStore | None],
+    pool: httpx.AsyncClient,
+    fetcher: Fetcher,
+    clock: Callable[[], float],
+) -> Bridge:
+    stores = open_stores(settings)
+    return Bridge(
+        settings=settings,
+        envelopes=Envelopes((key.get_secret_value() for key in settings.envelope_keys), clock),
+        registry=given[0] or stores[0],
+        families=given[1] or stores[1],
+        documents=open_documents(settings, fetcher, clock),
+        upstream=Upstream(settings, pool, f"{settings.bridge_url.rstrip('/')}/callback"),
+        browsers=Browsers(secure=settings.bridge_url.startswith("https://")),
+        pages=Pages("mcp_demo.bridge", role="authorization bridge", product="mcp-demo"),
+        trace=Trace(clock) if settings.trace else None,
+        clock=clock,
+    )
 
 
 def _routes() -> list[Route]:

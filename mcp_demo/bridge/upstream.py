@@ -40,17 +40,13 @@ class Upstream:
         settings: Where it is and who we are there.
         http: The connection pool.
         callback: Our redirect URI there.
-        seconds: How long a token request may take in all.
     """
 
-    def __init__(
-        self, settings: BridgeSettings, http: httpx.AsyncClient, callback: str, seconds: float = _SECONDS
-    ) -> None:
+    def __init__(self, settings: BridgeSettings, http: httpx.AsyncClient, callback: str) -> None:
         self._settings = settings
         self._domain = settings.domain.rstrip("/")
         self._http = http
         self._callback = callback
-        self._seconds = seconds
 
     def authorize_url(self, request: CheckedRequest, state: str, app_client: str | None = None) -> str:
         """Where the browser goes to sign in (Cognito docs › Authorize endpoint).
@@ -141,7 +137,7 @@ class Upstream:
         outgoing = self._http.build_request("POST", self._domain + path, data=data, headers=headers)
         started, begin = time.time(), time.perf_counter()
         try:
-            with anyio.fail_after(self._seconds):
+            with anyio.fail_after(_SECONDS):
                 answer = await self._http.send(outgoing)
         except (httpx.HTTPError, TimeoutError) as error:
             _log.warning("the user pool's %s does not answer: %s", path, type(error).__name__)
