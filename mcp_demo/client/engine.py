@@ -6,16 +6,16 @@ Spec: MCP 2026-07-28 Authorization; OAuth 2.1.
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from mcp_demo.client import authorization, discovery, grant, registration
-from mcp_demo.client.assertions import AssertionSource
 from mcp_demo.client.discovery import Discovery
 from mcp_demo.client.errors import IssuerChanged, StepUpExhausted, Unauthorized
 from mcp_demo.client.events import Flow, SignIn, Step, T, Turn, ask, fetch
 from mcp_demo.client.grant import Grant
 from mcp_demo.client.pending import PendingAuthorization
+from mcp_demo.client.policy import Policy
 from mcp_demo.client.proof import Prover
 from mcp_demo.client.registration import Identity, Registration
 from mcp_demo.client.storage import Vault
@@ -24,30 +24,6 @@ from mcp_demo.oauth import resource, scopes, server_metadata
 from mcp_demo.oauth.errors import ErrorResponse, InsecureUrl
 
 _STEP_UPS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What a client wants, beyond what servers ask of it.
-
-    Args:
-        scopes: Scopes to ask for instead of those that the server names.
-        leeway: How many seconds before its end an access token is replaced.
-        offline_access: Whether to ask for `offline_access` where the authorization server lists it (SEP-2207).
-        for_itself: Whether the client acts for itself (client_credentials) and nobody signs in.
-        assertion: What stands for the person or the workload, so that nobody signs in (see `client.assertions`).
-    """
-
-    scopes: tuple[str, ...] | None = None
-    leeway: float = 30.0
-    offline_access: bool = True
-    for_itself: bool = False
-    assertion: AssertionSource | None = None
-
-    @property
-    def attended(self) -> bool:
-        """Whether somebody signs in."""
-        return not self.for_itself and self.assertion is None
 
 
 class Engine:
@@ -174,6 +150,9 @@ class Engine:
     def _usable(self) -> Flow[Grant | None]:
         """The grant to use now, refreshed if its end is near; None if there is none."""
         held = self.vault.grant(self.server_url)
+        if held is not None and held.token_type != self._identity.token_type:
+            self.vault.forget_grant(self.server_url)  # it is from before the client had a key, or after
+            return None
         if held is None or held.is_fresh(self._clock(), self._policy.leeway):
             return held
         yield from self._in_turn(held, lambda: self._refresh(held))

@@ -257,6 +257,15 @@ async def test_a_bearer_token_is_not_taken_for_a_bound_one() -> None:
     assert vault.grant(RS) is None
 
 
+async def test_a_stored_bearer_token_is_not_used_by_a_client_that_wants_bound_ones() -> None:
+    bearer, vault = World(), Vault()
+    assert await call(bearer, engine(Identity(), vault), bearer.sign_in) == 200
+    world = BoundWorld().start()
+    assert await call(world, engine(bound_identity(), vault), world.sign_in) == 200
+    sent = [request.headers.get("authorization", "") for request in world.requests(RS)]
+    assert not any(value.startswith("Bearer") for value in sent)
+
+
 async def test_a_client_without_a_key_does_not_take_a_bound_token() -> None:
     world = World()
     world.override[f"{AS}/token"] = lambda request: httpx.Response(

@@ -1,0 +1,29 @@
+"""What a client wants of the servers it meets."""
+
+from dataclasses import dataclass
+
+from mcp_demo.client.assertions import AssertionSource
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a client wants, beyond what servers ask of it.
+
+    Args:
+        scopes: Scopes to ask for instead of those that the server names.
+        leeway: How many seconds before its end an access token is replaced.
+        offline_access: Whether to ask for `offline_access` where the authorization server lists it (SEP-2207).
+        for_itself: Whether the client acts for itself (client_credentials) and nobody signs in.
+        assertion: What stands for the person or the workload, so that nobody signs in (see `client.assertions`).
+    """
+
+    scopes: tuple[str, ...] | None = None
+    leeway: float = 30.0
+    offline_access: bool = True
+    for_itself: bool = False
+    assertion: AssertionSource | None = None
+
+    @property
+    def attended(self) -> bool:
+        """Whether somebody signs in."""
+        return not self.for_itself and self.assertion is None
