@@ -49,4 +49,4 @@ lock: ## Renew requirements.lock
 
 clean: ## Remove what setup and runs made in this folder
 	-test ! -x .venv/bin/mcp-demo || .venv/bin/mcp-demo down
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis dist test-results
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis dist test-results conformance/official/node_modules
