@@ -47,19 +47,33 @@ class Child:
     def __init__(self, part: Part, state: Path, env_folder: Path) -> None:
         self.part = part
         self.log = state / "logs" / f"{part.name}.log"
+        self._state, self._env_folder = state, env_folder
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
         # A part reads its own file and nothing else: no setting of the person's shell, no AWS credentials.
         inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL", "TZ") if name in os.environ}
-        environment = {**inherited, "MCP_DEMO_ENV_FILE": str(env_folder / f"{part.name}.env"), "PYTHONUNBUFFERED": "1"}
+        env_file = self._env_folder / f"{self.part.name}.env"
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "mcp_demo.local.part", part.factory, "--port", str(part.port)],
-                env=environment,
-                cwd=state,
+            return subprocess.Popen(
+                [sys.executable, "-m", "mcp_demo.local.part", self.part.factory, "--port", str(self.part.port)],
+                env={**inherited, "MCP_DEMO_ENV_FILE": str(env_file), "PYTHONUNBUFFERED": "1"},
+                cwd=self._state,
                 stdin=subprocess.PIPE,  # never written: when we are gone it ends, and so does the part
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C at the terminal is ours to act on
             )
+
+    def restart(self) -> None:
+        """End the part and start it again, on the same port and with the same settings; back once it answers.
+
+        Raises:
+            PartFailed: It does not come up again.
+        """
+        stop([self])
+        self.process = self._start()
+        wait_until_healthy([self])
 
     def require_running(self) -> None:
         """Make sure that the part is alive.

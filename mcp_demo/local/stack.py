@@ -90,7 +90,7 @@ def running_stack(
         SetupError: A taken port, an unwritable folder, a run under way in it.
         PartFailed: A part did not come up.
     """
-    with _started(Options(state.resolve(), ports or Ports(), hosted), say) as (run, _):
+    with started(Options(state.resolve(), ports or Ports(), hosted), say) as (run, _):
         yield run
 
 
@@ -104,7 +104,7 @@ def serve(options: Options, say: Say, ready: Callable[[Run], None]) -> NoReturn:
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    with _started(options, say) as (run, parts):
+    with started(options, say) as (run, parts):
         ready(run)
         while True:
             parts.require_running()
@@ -112,11 +112,26 @@ def serve(options: Options, say: Say, ready: Callable[[Run], None]) -> NoReturn:
 
 
 @dataclass(slots=True)
-class _Processes:
+class Processes:
+    """The processes of a run: what `run.pids` numbers."""
+
     ministack: MiniStack
     parts: list[Child]
 
+    def restart(self, name: str) -> None:
+        """End one part and start it again, as an operator would.
+
+        Raises:
+            PartFailed: It does not come up again.
+        """
+        next(child for child in self.parts if child.part.name == name).restart()
+
     def require_running(self) -> None:
+        """Make sure that all of them are alive.
+
+        Raises:
+            PartFailed: One ended.
+        """
         for child in self.parts:
             child.require_running()
         if not self.ministack.is_running():
@@ -124,15 +139,22 @@ class _Processes:
             raise PartFailed(f"The embedded AWS ended: {children.last_line(log)}", log)
 
     def pids(self) -> dict[str, int]:
+        """Their process ids by part."""
         return {child.part.name: child.process.pid for child in self.parts} | {"aws": self.ministack.pid or 0}
 
 
 @contextmanager
-def _started(options: Options, say: Say) -> Generator[tuple[Run, _Processes]]:
+def started(options: Options, say: Say = lambda line: None) -> Generator[tuple[Run, Processes]]:
+    """As `running_stack`, with a hand on its processes.
+
+    Raises:
+        SetupError: As of `running_stack`.
+        PartFailed: A part did not come up.
+    """
     with ownership(options.state) as left_behind, ExitStack() as cleanup:
         _require_ports(options, patience=_PORTS_COME_BACK if left_behind else 0.0)
         folder = _without_old_settings(options.state)
-        processes = _Processes(MiniStack(options.state, options.ports.aws), [])
+        processes = Processes(MiniStack(options.state, options.ports.aws), [])
         cleanup.callback(processes.ministack.stop)
         cleanup.callback(lambda: children.stop(processes.parts))
         say("Starting the embedded AWS and the parts")
@@ -148,7 +170,7 @@ def _started(options: Options, say: Say) -> Generator[tuple[Run, _Processes]]:
         say("Stopping")
 
 
-def _deployed(options: Options, processes: _Processes, booting: Future[None], folder: Path, say: Say) -> Run:
+def _deployed(options: Options, processes: Processes, booting: Future[None], folder: Path, say: Say) -> Run:
     # Here, because importing boto3 takes as long as MiniStack takes to boot.
     from mcp_demo.deploy.outputs import jwks_uri
     from mcp_demo.deploy.profile import Profile, aws_failures
