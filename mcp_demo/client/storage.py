@@ -113,8 +113,14 @@ class Vault:
         document = self._registrations.get(f"client {issuer}")
         return None if document is None else _REGISTRATION.validate_json(document)
 
+    def newest_registration(self) -> Registration | None:
+        """The registration that was made last, while it is kept."""
+        issuer = self._registrations.get("newest client")
+        return self.registration(issuer) if issuer else None
+
     def keep_registration(self, registration: Registration) -> None:
         """Remember a registration."""
+        self._registrations.put("newest client", registration.issuer)
         self._registrations.put(f"client {registration.issuer}", _REGISTRATION.dump_json(registration).decode())
 
     def forget_registration(self, issuer: str) -> None:

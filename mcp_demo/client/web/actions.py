@@ -52,14 +52,14 @@ async def log_out(person: Person, http: httpx.AsyncClient) -> None:
 
 async def start_over(person: Person, http: httpx.AsyncClient) -> None:
     """Forget grant and registration, and tell the authorization server."""
-    held = person.engine.vault.grant(person.engine.server_url)
+    vault = person.engine.vault
     await log_out(person, http)
-    if held and (ours := person.engine.vault.registration(held.issuer)):
+    if ours := vault.newest_registration():
         with suppress(*_EXPECTED):
             await drive(deregister(ours), http, None, person.record)
-    if held:
-        person.engine.vault.forget_registration(held.issuer)
-    person.identity = person.contexts = None
+        vault.forget_registration(ours.issuer)
+    person.identity = person.contexts = person.trouble = None
+    person.done = "Registration forgotten"
 
 
 async def _carry_out(person: Person, http: httpx.AsyncClient, wanted: Wish) -> None:

@@ -54,7 +54,7 @@ class Site:
             csrf=session.csrf,
             person=person,
             grant=grant,
-            registration=person.engine.vault.registration(grant.issuer) if grant else None,
+            registration=person.engine.vault.newest_registration(),
             hops=[Markup(html) for html in cards],  # noqa: S704 - the card escapes
             card_style=Markup(card.STYLE),  # noqa: S704 - our own
         )
