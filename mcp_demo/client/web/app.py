@@ -3,12 +3,12 @@
 One app, three ways of becoming known: `create_static`, `create_auto`, `create_metadata`.
 """
 
+import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import httpx
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
 
 from mcp_demo.client.web import kinds
 from mcp_demo.client.web.kinds import AUTO, METADATA, STATIC, Kind
@@ -34,7 +34,9 @@ def create_metadata(settings: ClientSettings | None = None, transport: Transport
     settings = settings or ClientSettings.load()
     document = kinds.document(settings)
     app = _create(METADATA, settings, transport)
-    app.add_api_route(kinds.DOCUMENT_PATH, lambda: JSONResponse(document, headers={"Cache-Control": "max-age=300"}))
+    body = json.dumps(document, indent=2)  # people read it too
+    headers = {"Cache-Control": "max-age=300"}
+    app.add_api_route(kinds.DOCUMENT_PATH, lambda: Response(body, headers=headers, media_type="application/json"))
     return app
 
 
@@ -49,8 +51,12 @@ def _create(kind: Kind, settings: ClientSettings, transport: Transport) -> FastA
     def refused(request: Request, error: Exception) -> Response:
         return site.stop("This page is too old", "It belongs to a session that has ended. Go back and try again.", 403)
 
+    def missing(request: Request, error: Exception) -> Response:
+        return site.stop("There is no such page", "This client has one page only.", 404)
+
     app = FastAPI(lifespan=lifespan, title=kind.title, openapi_url=None)
     app.state.site = site
     app.add_exception_handler(ForeignForm, refused)
+    app.add_exception_handler(404, missing)
     app.include_router(router)
     return app
