@@ -82,7 +82,7 @@ class BridgeSettings(Settings):
     audience: Audience = "resource"
     clients: str = Field(default="[]", description="Pre-registered clients: a JSON array of RFC 7591 client metadata.")
     trace: bool = Field(default=False, description="Keep the last redacted exchanges in memory for the flow panel.")
-    registration_endpoint: str | None = Field(default=None, description="Where clients register (RFC 7591), if they may.")
+    registration_endpoint: str | None = Field(default=None, description="Where clients register, if they may.")
     clients_table: str | None = Field(default=None, description="DynamoDB table of the clients that registered.")
     families_table: str | None = Field(
         default=None, description="DynamoDB table of refresh-token families; without it, in memory of one instance."
