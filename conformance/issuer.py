@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -52,10 +53,13 @@ class TestIssuer:
 
     def token(self, *, header: Mapping[str, Any] | None = None, key: RSAKey | None = None, **claims: Any) -> str:
         """A good access token of the basic scope, changed as told; a value of `DROP` leaves a member out."""
-        signing_key = key or self.key
         members = _changed({"alg": "RS256", "kid": self.key.kid}, header or {})
-        payload = json.dumps(_changed(self.token_claims(), claims)).encode()
-        return by_hand(members, payload, _rsa_signer(signing_key, str(members.get("alg"))))
+        return self.sign(members, _changed(self.token_claims(), claims), key)
+
+    def sign(self, header: Mapping[str, Any], claims: Mapping[str, Any], key: RSAKey | None = None) -> str:
+        """A token of exactly this content, signed with the issuer's key or another one."""
+        signer = _rsa_signer(key or self.key, str(header.get("alg")))
+        return by_hand(header, json.dumps(claims).encode(), signer)
 
     def token_claims(self) -> dict[str, Any]:
         """The claims of a good access token."""
@@ -113,9 +117,24 @@ def _changed(members: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     return {name: value for name, value in (members | dict(changes)).items() if value is not DROP}
 
 
+def verifies(token: str, key: RSAKey, algorithm: str) -> bool:
+    """Whether the signature of a compact JWS is good, whatever else its header says."""
+    head, payload, signature = token.split(".")
+    digest, scheme = _scheme(algorithm)
+    try:
+        key.get_op_key("verify").verify(decode(signature), f"{head}.{payload}".encode(), scheme, digest)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
 def _rsa_signer(key: RSAKey, algorithm: str) -> Callable[[bytes], bytes]:
     """Signs with RSASSA, whatever the header says, so that a dishonest header can carry an honest signature."""
-    digest = {"256": SHA256(), "384": SHA384(), "512": SHA512()}.get(algorithm[-3:], SHA256())
-    scheme = PSS(MGF1(digest), digest.digest_size) if algorithm.startswith("PS") else PKCS1v15()
+    digest, scheme = _scheme(algorithm)
     private = key.get_op_key("sign")
     return lambda signed: private.sign(signed, scheme, digest)
+
+
+def _scheme(algorithm: str) -> "tuple[SHA256 | SHA384 | SHA512, PSS | PKCS1v15]":
+    digest = {"256": SHA256(), "384": SHA384(), "512": SHA512()}.get(algorithm[-3:], SHA256())
+    return digest, PSS(MGF1(digest), digest.digest_size) if algorithm.startswith("PS") else PKCS1v15()

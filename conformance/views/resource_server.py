@@ -1,10 +1,9 @@
 """What the checks of the resource-server role look through (RFC 6750, RFC 9728, MCP Authorization)."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 from conformance import mcp_message
@@ -12,10 +11,10 @@ from conformance.check import Blocked
 from conformance.issuer import TestIssuer
 from conformance.session import View
 from conformance.target import Capability
+from conformance.views.answers import bearer, members, response, status, succeeded
 from conformance.wire import Unanswered
-from mcp_demo.exchange.model import Exchange, Headers, Request, Response, header_values
-from mcp_demo.oauth import challenge, resource_metadata, server_metadata
-from mcp_demo.oauth.challenge import Challenge
+from mcp_demo.exchange.model import Exchange, Headers, Request
+from mcp_demo.oauth import resource_metadata, server_metadata
 
 FOREIGN_ORIGIN = "https://evil.example"
 GARBAGE = "conformance-garbage-0123456789"
@@ -258,56 +257,14 @@ class ResourceServer(View):
             ) from None
 
 
-def response(exchange: Exchange) -> Response:
-    """The response, which an exchange of a session always has."""
-    assert exchange.response is not None  # noqa: S101 - `Session.send` raises otherwise
-    return exchange.response
+def like_anonymous(server: ResourceServer, exchange: Exchange) -> bool:
+    """Whether a request got what the same request without credentials gets, and not what it asked for.
+
+    What that answer should have been is for rs.challenge.missing-token to say, once.
+    """
+    return status(exchange) == status(server.anonymous) and not succeeded(exchange)
 
 
-def status(exchange: Exchange) -> int:
-    """The status code."""
-    return response(exchange).status
-
-
-def fields(exchange: Exchange, name: str) -> tuple[str, ...]:
-    """All values of a response header."""
-    return header_values(response(exchange).headers, name)
-
-
-def bearer(exchange: Exchange) -> Challenge | None:
-    """The Bearer challenge of a response."""
-    return challenge.parse_bearer(fields(exchange, "www-authenticate"))
-
-
-def succeeded(exchange: Exchange) -> bool:
-    """Whether a JSON-RPC request was carried out: 2xx with a result."""
-    return 200 <= status(exchange) < 300 and mcp_message.result(response(exchange).body) is not None
-
-
-def json_body(exchange: Exchange) -> Any:
-    """The parsed body, or None."""
-    try:
-        return json.loads(response(exchange).body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def members(exchange: Exchange) -> dict[str, Any] | None:
-    """The JSON object that a successful response carries, or None."""
-    found = json_body(exchange) if status(exchange) == 200 else None
-    return cast("dict[str, Any]", found) if isinstance(found, dict) else None
-
-
-def media_type(exchange: Exchange) -> str:
-    """The media type without parameters, in lower case."""
-    return (response(exchange).header("content-type") or "").partition(";")[0].strip().lower()
-
-
-def shown(exchange: Exchange) -> str:
-    """An answer in a few words, for a finding."""
-    result = mcp_message.result(response(exchange).body)
-    if result is not None:
-        return f"{status(exchange)} with a result"
-    found = bearer(exchange)
-    code = found.parameters.get("error") if found else None
-    return f"{status(exchange)} {code}" if code else str(status(exchange))
+def like_garbage(server: ResourceServer, exchange: Exchange) -> bool:
+    """The same, compared with a made-up token; rs.challenge.invalid-token says what that answer should have been."""
+    return status(exchange) == status(server.garbage) and not succeeded(exchange)

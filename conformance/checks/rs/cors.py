@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 from conformance import mcp_message
 from conformance.check import NotApplicable, Problem, Problems
 from conformance.checks.rs import checks
-from conformance.views.resource_server import ResourceServer, fields, shown, status
+from conformance.views.answers import fields, shown, status
+from conformance.views.resource_server import ResourceServer
 from mcp_demo.exchange.model import Exchange, Request
 
 _WHY = "A browser asks first, and shows a page only what the server allows."

@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 
 from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.rs import checks, probes
-from conformance.views.resource_server import ResourceServer, bearer, fields, members, shown
+from conformance.views.answers import bearer, fields, members, shown
+from conformance.views.resource_server import ResourceServer
 from conformance.wire import Unanswered
 from mcp_demo.oauth.resource import is_loopback_host, is_uri
 

@@ -4,15 +4,8 @@ from urllib.parse import urlsplit
 
 from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.rs import checks
-from conformance.views.resource_server import (
-    FOREIGN_ORIGIN,
-    ResourceServer,
-    bearer,
-    media_type,
-    members,
-    shown,
-    status,
-)
+from conformance.views.answers import bearer, media_type, members, shown, status
+from conformance.views.resource_server import FOREIGN_ORIGIN, ResourceServer
 from conformance.wire import Unanswered
 from mcp_demo.oauth import resource_metadata
 from mcp_demo.oauth.resource import is_secure_url
@@ -50,7 +43,7 @@ def discoverable(server: ResourceServer) -> Problems:
     ways = [way for way, exchange in server.found_metadata if members(exchange) is not None]
     if not ways:
         yield Problem("neither the 401 nor a well-known address leads to metadata", server.anonymous)
-    elif "header" not in ways:
+    elif "header" not in ways and (found := bearer(server.anonymous)) and found.parameters:
         words = (
             f"found only by looking ({', '.join(ways)}): the 401 does not name the metadata, which clients try first"
         )

@@ -4,7 +4,8 @@ from conformance import mcp_message
 from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.rs import checks
 from conformance.target import Capability
-from conformance.views.resource_server import ResourceServer, bearer, members, response, shown, status, succeeded
+from conformance.views.answers import bearer, members, response, shown, status, succeeded
+from conformance.views.resource_server import ResourceServer
 from mcp_demo.exchange.model import Exchange
 
 _NEEDS = (Capability.TOKEN, Capability.OPERATION)

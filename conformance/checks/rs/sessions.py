@@ -6,7 +6,8 @@ from conformance import mcp_message
 from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.rs import checks, probes
 from conformance.target import Capability
-from conformance.views.resource_server import ResourceServer, response, shown, status, succeeded
+from conformance.views.answers import response, shown, status, succeeded
+from conformance.views.resource_server import ResourceServer, like_anonymous
 from mcp_demo.exchange.model import Exchange, Request
 
 _SPEC = "Security Best Practices › Session Hijacking"
@@ -85,7 +86,7 @@ def handle_no_credential(server: ResourceServer) -> Problems:
     exchange = server.ask(
         server.first(extra=extra), "A session id of old, without a token", "Only a token counts.", _SPEC
     )
-    if status(exchange) != 401:
+    if status(exchange) != 401 and not like_anonymous(server, exchange):
         yield Problem(f"{shown(exchange)} to a session id without a token", exchange)
     if Capability.TOKEN not in server.target.capabilities:
         return

@@ -9,16 +9,8 @@ from conformance import mcp_message
 from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.rs import checks
 from conformance.target import Capability
-from conformance.views.resource_server import (
-    FOREIGN_ORIGIN,
-    ResourceServer,
-    fields,
-    members,
-    response,
-    shown,
-    status,
-    succeeded,
-)
+from conformance.views.answers import fields, members, response, shown, status, succeeded
+from conformance.views.resource_server import FOREIGN_ORIGIN, ResourceServer
 from conformance.wire import Unanswered
 from mcp_demo.exchange.model import Exchange, Headers, Request
 from mcp_demo.oauth.resource import is_loopback_host
