@@ -3,7 +3,6 @@
 import os
 from typing import Any
 
-import httpx
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
@@ -14,6 +13,7 @@ from mcp_demo.client.errors import SignInNeeded
 from mcp_demo.client.pending import PendingAuthorization
 from mcp_demo.client.registration import Identity
 from mcp_demo.client.storage import MemoryStore, Vault
+from mcp_demo.client.transport import open_async
 from mcp_demo.web.sessions import Session, Sessions
 
 MCP_URL = os.environ.get("MCP_URL", "http://localhost:3001/mcp")
@@ -22,7 +22,7 @@ BASE = os.environ.get("BASE_URL", "http://localhost:3000")
 app = FastAPI()
 sessions = Sessions("example-service", secure=BASE.startswith("https:"))
 registrations = MemoryStore()
-http = httpx.AsyncClient(timeout=30)
+http = open_async(MCP_URL)
 
 
 def engine_of(session: Session) -> Engine:

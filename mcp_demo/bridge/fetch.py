@@ -21,15 +21,14 @@ from typing import Any, cast
 import anyio
 import httpcore
 
+from mcp_demo.oauth.addresses import is_public, plain_address
 from mcp_demo.oauth.resource import is_loopback_host
 
 _log = logging.getLogger(__name__)
 _SECONDS = 5.0
 _AT_A_TIME = 20
 _JSON = re.compile(r"application/(?:json|[^/]+\+json)")
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], "Sequence[str]"]
 
 
@@ -165,20 +164,4 @@ def _is_allowed(text: str, loopback: bool) -> bool:
         address = ipaddress.ip_address(text)
     except ValueError:  # with a zone, so link-local
         return False
-    return _plain_address(address).is_loopback if loopback else is_public(address)
-
-
-def is_public(address: Address) -> bool:
-    """Whether an address is one of the public internet, also where IPv6 carries an IPv4 address inside."""
-    inner = _plain_address(address)
-    site_local = isinstance(inner, ipaddress.IPv6Address) and inner.is_site_local
-    return inner.is_global and not (inner.is_multicast or inner.is_reserved or inner.is_link_local or site_local)
-
-
-def _plain_address(address: Address) -> Address:
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    embedded = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-    if embedded is None and address in _NAT64:
-        embedded = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-    return embedded or address
+    return plain_address(address).is_loopback if loopback else is_public(address)

@@ -4,12 +4,10 @@ from mcp_demo.client.api import call_tool
 print(asyncio.run(call_tool("http://localhost:3001/mcp", "whoami", {}, client_id="...")))
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any, TypeVar
 
-import httpx
-import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, Tool
@@ -23,10 +21,10 @@ from mcp_demo.client.grant import Grant
 from mcp_demo.client.registration import Identity
 from mcp_demo.client.sign_in import Loopback
 from mcp_demo.client.storage import Store, Vault
+from mcp_demo.client.transport import open_async, open_sdk
 from mcp_demo.oauth.errors import ErrorResponse, ProtocolViolation
 
 R = TypeVar("R")
-Transport = Callable[[], httpx.AsyncClient]
 
 
 async def get_token(
@@ -62,7 +60,7 @@ async def get_token(
         held = engine.vault.grant(mcp_url)
         if held and scopes and not set(scopes) <= set(held.scopes):
             engine.vault.forget_grant(mcp_url)
-        async with httpx.AsyncClient(timeout=30) as http:
+        async with open_async(mcp_url) as http:
             await drive(engine.send(mcp.list_tools(mcp_url)), http, way, record)
     grant = engine.vault.grant(mcp_url)
     if grant is None:
@@ -125,7 +123,7 @@ async def connect(
         auth = SdkOAuth(Engine(mcp_url, identity, redirect, Vault(store)), way, record)
         try:
             async with (
-                httpx2.AsyncClient(auth=auth, timeout=httpx2.Timeout(30, read=300)) as http,
+                open_sdk(mcp_url, auth) as http,
                 Client(streamable_http_client(mcp_url, http_client=http)) as client,
             ):
                 yield client

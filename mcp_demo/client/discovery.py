@@ -12,6 +12,7 @@ from mcp_demo.client.errors import DiscoveryFailed
 from mcp_demo.client.events import Flow, Step, fetch
 from mcp_demo.exchange.model import Request, Response, header_values
 from mcp_demo.oauth import challenge, resource_metadata, server_metadata
+from mcp_demo.oauth.addresses import is_public
 from mcp_demo.oauth.errors import InsecureUrl
 from mcp_demo.oauth.resource import is_loopback_host, is_secure_url
 from mcp_demo.oauth.resource_metadata import ResourceMetadata
@@ -101,7 +102,7 @@ def _resource_metadata(server_url: str, bearer: challenge.Challenge | None) -> F
         response = yield from fetch(step)
         if response.status == 200:
             metadata = resource_metadata.parse(_json(response))
-            resource_metadata.validate_resource(metadata, server_url, found_at=url)
+            resource_metadata.validate_resource(metadata, server_url, found_at=None if named else url)
             return metadata
     raise DiscoveryFailed("The MCP server asks for a token but publishes no protected resource metadata.")
 
@@ -141,7 +142,7 @@ def _json(response: Response) -> object:
 
 def _is_inside(host: str) -> bool:
     try:
-        return not ip_address(host).is_global
+        return not is_public(ip_address(host))
     except ValueError:
         # Not a proper address: a name, or a spelling such as 0x7f.1 that resolvers still take for an address.
         last = host.rstrip(".").rpartition(".")[2]

@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 
 from mcp_demo.oauth import scopes as scope_rules
 from mcp_demo.oauth.errors import ErrorResponse, InvalidRequest, IssuerMismatch, ResponseInvalid, StateMismatch
@@ -22,7 +22,11 @@ class AuthorizationRequest:
     scopes: tuple[str, ...] | None = None
 
     def url(self, authorization_endpoint: str) -> str:
-        """The URL to open in the browser (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2)."""
+        """The URL to open in the browser (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2).
+
+        The endpoint's own query is kept (RFC 6749 §3.1), but for what this request says itself: no parameter may be
+        there twice, and it is not for the endpoint to say for which resource.
+        """
         parameters = {
             "response_type": "code",
             "client_id": self.client_id,
@@ -34,7 +38,14 @@ class AuthorizationRequest:
         }
         if self.scopes is not None:
             parameters["scope"] = scope_rules.join(self.scopes)
-        return with_parameters(authorization_endpoint, parameters)
+        return with_parameters(_without(authorization_endpoint, {*parameters, "scope"}), parameters)
+
+
+def _without(endpoint: str, names: set[str]) -> str:
+    """The endpoint with some parameters taken out of its query, and the others byte for byte as they were."""
+    base, mark, query = endpoint.partition("?")
+    kept = [pair for pair in query.split("&") if unquote_plus(pair.partition("=")[0]) not in names]
+    return base + mark + "&".join(kept) if any(kept) else base
 
 
 def single_valued(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

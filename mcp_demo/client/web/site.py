@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from mcp_demo.client.engine import Engine
 from mcp_demo.client.storage import MemoryStore, Vault
+from mcp_demo.client.transport import open_async
 from mcp_demo.client.web import kinds
 from mcp_demo.client.web.kinds import Kind
 from mcp_demo.client.web.person import Person
@@ -27,7 +28,7 @@ class Site:
     def __init__(self, kind: Kind, settings: ClientSettings, transport: httpx.AsyncBaseTransport | None) -> None:
         self.kind, self.settings = kind, settings
         self.sessions = Sessions(f"mcp-demo-{kind.name}", secure=settings.client_url.startswith("https:"))
-        self.http = httpx.AsyncClient(transport=transport, timeout=30)
+        self.http = httpx.AsyncClient(transport=transport) if transport else open_async(settings.mcp_url)
         self.callback_url = kinds.callback_url(settings)
         self._identity = kind.identify(settings)
         self._registrations = MemoryStore()

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import pytest
 from document_server import serving_documents
 
-from mcp_demo.bridge.fetch import Fetched, Fetcher, FetchFailed, is_public
+from mcp_demo.bridge.fetch import Fetched, Fetcher, FetchFailed
+from mcp_demo.oauth.addresses import is_public
 
 
 async def get(fetcher: Fetcher, url: str, max_bytes: int = 5120) -> Fetched:

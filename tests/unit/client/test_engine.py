@@ -108,6 +108,17 @@ async def test_metadata_of_another_resource_is_refused_before_anything_is_asked(
     assert not world.requests(AS)
 
 
+async def test_metadata_that_a_challenge_names_speaks_for_the_server_and_not_for_its_origin() -> None:
+    root = "https://rs.example/.well-known/oauth-protected-resource"
+    world = World(challenge=f'Bearer resource_metadata="{root}"')
+    world.override[root] = lambda _: httpx.Response(
+        200, json={"resource": "https://rs.example", "authorization_servers": [AS]}
+    )
+    with pytest.raises(ResourceMismatch):
+        await call(world)
+    assert not world.requests(AS)
+
+
 async def test_openid_only_servers_are_understood() -> None:
     assert await call(World(metadata_at=f"{AS}/.well-known/openid-configuration")) == 200
 

@@ -152,3 +152,13 @@ def test_a_response_that_cannot_be_read_one_way_is_refused(url: str) -> None:
 def test_any_text_is_refused_as_a_violation(url: str) -> None:
     with pytest.raises(ProtocolViolation):
         read(url, state="never-sent")
+
+
+def test_what_the_endpoint_says_in_our_place_is_replaced_and_the_rest_kept() -> None:
+    request = AuthorizationRequest("id", "http://localhost/cb", "s", "c", "https://rs.example/mcp")
+    url = request.url("https://as.example/authorize?tenant=a%20b&resource=https%3A%2F%2Fevil.example&%73cope=all&x=")
+    pairs = parse_qsl(urlsplit(url).query, keep_blank_values=True)
+    assert [value for name, value in pairs if name == "resource"] == ["https://rs.example/mcp"]
+    assert "scope" not in dict(pairs)
+    assert url.startswith("https://as.example/authorize?tenant=a%20b&x=&response_type=code&")
+    assert request.url("https://as.example/a?state=1").startswith("https://as.example/a?response_type=code&")
