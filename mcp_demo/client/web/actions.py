@@ -19,12 +19,24 @@ FETCH = Wish("MCP data fetched", "list_contexts")
 _EXPECTED = (ClientError, ErrorResponse, ProtocolViolation, httpx.HTTPError, ValueError)
 
 
-async def wish(person: Person, http: httpx.AsyncClient, wanted: Wish) -> str | None:
-    """Do what somebody wants. The URL to send the browser to, if it takes a sign-in first."""
+async def wish(
+    person: Person, http: httpx.AsyncClient, wanted: Wish, left_out: frozenset[str] = frozenset()
+) -> str | None:
+    """Do what somebody wants. The URL to send the browser to, if it takes a sign-in first.
+
+    Args:
+        person: Who.
+        http: The way to the servers.
+        wanted: What.
+        left_out: Scopes that they have just not agreed to: asking for them again at once would go round in circles.
+    """
     person.trouble = person.done = None
     try:
         await _carry_out(person, http, wanted)
     except SignInNeeded as needed:
+        if refused := left_out & set(needed.pending.scopes or ()):
+            person.trouble = Trouble("the permission you left out", *_left_out(refused))
+            return None
         return person.leave_for(needed.pending, wanted)
     except _EXPECTED as error:
         person.trouble = Trouble(*explain(error))
@@ -41,7 +53,9 @@ async def come_back(person: Person, http: httpx.AsyncClient, url: str, state: st
     except _EXPECTED as error:
         person.trouble = Trouble(*explain(error))
     await _add_trace(person, http, trace_url(pending))
-    return None if person.trouble else await wish(person, http, wanted)
+    held = person.engine.vault.grant(person.engine.server_url)
+    left_out = frozenset(pending.scopes or ()) - frozenset(held.scopes if held else ())
+    return None if person.trouble else await wish(person, http, wanted, left_out)
 
 
 async def log_out(person: Person, http: httpx.AsyncClient) -> None:
@@ -60,6 +74,12 @@ async def start_over(person: Person, http: httpx.AsyncClient) -> None:
         vault.forget_registration(ours.issuer)
     person.identity = person.contexts = person.trouble = None
     person.done = "Registration forgotten"
+
+
+def _left_out(scopes: frozenset[str]) -> tuple[str, str]:
+    scope = " and ".join(sorted(scopes))
+    what = f"This takes the scope {scope}, which you did not allow. Nothing was done."
+    return what, "If you change your mind, do it again and leave the permission ticked."
 
 
 async def _carry_out(person: Person, http: httpx.AsyncClient, wanted: Wish) -> None:
