@@ -48,9 +48,13 @@ class Child:
         self.part = part
         self.log = state / "logs" / f"{part.name}.log"
         self._state, self._env_folder = state, env_folder
-        self.process = self._start()
+        self.process = self._started()
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def start_again(self) -> None:
+        """Start the part, once it has ended, on the same port and with the same settings."""
+        self.process = self._started()
+
+    def _started(self) -> subprocess.Popen[bytes]:
         # A part reads its own file and nothing else: no setting of the person's shell, no AWS credentials.
         inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL", "TZ") if name in os.environ}
         env_file = self._env_folder / f"{self.part.name}.env"
@@ -64,16 +68,6 @@ class Child:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C at the terminal is ours to act on
             )
-
-    def restart(self) -> None:
-        """End the part and start it again, on the same port and with the same settings; back once it answers.
-
-        Raises:
-            PartFailed: It does not come up again.
-        """
-        stop([self])
-        self.process = self._start()
-        wait_until_healthy([self])
 
     def require_running(self) -> None:
         """Make sure that the part is alive.

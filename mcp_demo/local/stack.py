@@ -118,13 +118,17 @@ class Processes:
     ministack: MiniStack
     parts: list[Child]
 
-    def restart(self, name: str) -> None:
-        """End one part and start it again, as an operator would.
+    def restart(self, *names: str) -> None:
+        """End parts and start them again, as an operator would; back once they answer.
 
         Raises:
-            PartFailed: It does not come up again.
+            PartFailed: One does not come up again.
         """
-        next(child for child in self.parts if child.part.name == name).restart()
+        chosen = [child for child in self.parts if child.part.name in names]
+        children.stop(chosen)
+        for child in chosen:
+            child.start_again()
+        children.wait_until_healthy(chosen)
 
     def require_running(self) -> None:
         """Make sure that all of them are alive.
