@@ -77,17 +77,15 @@ def list_clients(
             say(client.client_id if ids else json.dumps(_described(client)))
         return
     from rich.console import Console
-    from rich.table import Column, Table
     from rich.text import Text
 
-    identifier = Column("Client", no_wrap=True, min_width=36)  # whole, so that it can be copied
-    columns = (Column(title, no_wrap=True) for title in ("Claimed name", "From", "Status", "Used", "Expires"))
-    table = Table(identifier, *columns, box=None)
-    for client in clients:
-        status = "expired" if client.is_expired(time.time()) else client.status
-        cells = client.client_id, client.client_name or "", client.source, status, _day(client.last_used)
-        table.add_row(*(Text(cell) for cell in (*cells, _day(client.expires))))
-    Console(soft_wrap=True, highlight=False).print(table)
+    console = Console(soft_wrap=True, highlight=False)
+    shown = 0
+    for client in clients:  # two lines each: an id is whole, so that it can be copied, and 80 columns are enough
+        console.print(Text.assemble((client.client_id, "bold"), "  ", client.client_name or "without a name"))
+        console.print(Text(f"    {_in_short(client)}", "dim"))
+        shown += 1
+    note(f"{shown} clients." if shown != 1 else "1 client.")
 
 
 @app.command("show")
@@ -190,6 +188,13 @@ def _described(client: "Client") -> dict[str, Any]:
 
 def _time(moment: float | None) -> str | None:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds") if moment else None
+
+
+def _in_short(client: "Client") -> str:
+    """How it came here, whether it may be used, and since and until when."""
+    dates = (("registered", client.created), ("used", client.last_used), ("expires", client.expires))
+    status = "expired" if client.is_expired(time.time()) else client.status
+    return ", ".join((client.source, status, *(f"{word} {_day(moment)}" for word, moment in dates if moment)))
 
 
 def _day(moment: float | None) -> str:
