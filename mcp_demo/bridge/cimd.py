@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from email.utils import mktime_tz, parsedate_tz
-from typing import Any, cast
+from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 from mcp_demo.bridge.fetch import Fetcher, FetchFailed
@@ -32,6 +32,7 @@ _MAX_KEYS = 16 * 1024
 _UNLABELLED = 300.0
 _LONGEST = 86_400.0
 _MOST = 500
+Kind = Literal["client", "keys"]
 _MAX_AGE = re.compile(r"(s-maxage|max-age)=\"?([0-9]{1,9})\"?")
 
 
@@ -78,7 +79,8 @@ class Documents:
         self._pinned = dict(pinned or {})
         self._allow_loopback = allow_loopback
         self._clock = clock
-        self._kept: OrderedDict[str, tuple[float, Any]] = OrderedDict()
+        # By what was read from the URL too: anybody may name the document of another as the place of his keys.
+        self._kept: OrderedDict[tuple[Kind, str], tuple[float, Any]] = OrderedDict()
 
     async def client(self, url: str) -> Client:
         """The client that a document describes.
@@ -104,15 +106,15 @@ class Documents:
         Raises:
             InvalidClient: They cannot be had.
         """
-        keys = await self._get(url, _MAX_KEYS, lambda document: document)
+        keys = await self._get("keys", url, _MAX_KEYS, lambda document: document)
         return cast("Mapping[str, Any]", keys) if isinstance(keys, dict) else {}
 
     async def _document(self, url: str) -> ClientMetadata:
-        return await self._get(url, _MAX_DOCUMENT, lambda document: metadata_document.parse(document, url))
+        return await self._get("client", url, _MAX_DOCUMENT, lambda document: metadata_document.parse(document, url))
 
-    async def _get(self, url: str, max_bytes: int, read: Callable[[object], Any]) -> Any:
+    async def _get(self, kind: Kind, url: str, max_bytes: int, read: Callable[[object], Any]) -> Any:
         now = self._clock()
-        good_until, value = self._kept.get(url, (0.0, None))
+        good_until, value = self._kept.get((kind, url), (0.0, None))
         if now < good_until:
             return value
         try:
@@ -121,9 +123,9 @@ class Documents:
             raise InvalidClient(f"The document at {url} could not be used: {error}.", status=400) from None
         value = read(fetched.document)
         seconds = freshness(fetched.headers, now)
-        self._kept.pop(url, None)
+        self._kept.pop((kind, url), None)
         if seconds > 0:
-            self._kept[url] = (now + seconds, value)
+            self._kept[kind, url] = (now + seconds, value)
             while len(self._kept) > _MOST:
                 self._kept.popitem(last=False)
         return value
@@ -172,7 +174,10 @@ def _matches(host: str, pattern: str) -> bool:
 
 
 def _until(expires: str, date: str | None, now: float) -> float:
-    parsed, sent = parsedate_tz(expires), parsedate_tz(date) if date else None
-    if parsed is None:  # "0" and other junk mean: in the past (RFC 9111 §5.3)
+    try:
+        parsed, sent = parsedate_tz(expires), parsedate_tz(date) if date else None
+        if parsed is None:  # "0" and other junk mean: in the past (RFC 9111 §5.3)
+            return 0.0
+        return mktime_tz(parsed) - (mktime_tz(sent) if sent else now)
+    except (ValueError, OverflowError):  # a date that no calendar has
         return 0.0
-    return mktime_tz(parsed) - (mktime_tz(sent) if sent else now)

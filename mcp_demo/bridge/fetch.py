@@ -80,7 +80,14 @@ class Fetcher:
                 return await self._get(url, max_bytes)
         except TimeoutError:
             raise FetchFailed(f"it did not arrive within {self._seconds:g} seconds") from None
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as error:
+        # UnicodeError: the resolver's word for a host with an empty or overlong label.
+        except (
+            httpcore.NetworkError,
+            httpcore.ProtocolError,
+            httpcore.TimeoutException,
+            OSError,
+            UnicodeError,
+        ) as error:
             _log.info("fetching a document: %s", type(error).__name__)
             raise FetchFailed("its server cannot be reached, or has no valid certificate") from None
 

@@ -114,6 +114,8 @@ async def test_a_failed_fetch_is_named_to_the_person_and_the_log_and_not_kept(
         ("https://localhost:1/metadata.json", "not on the public internet"),
         ("https://169.254.169.254/latest/meta-data", "not on the public internet"),
         ("HTTPS://10.0.0.1/x", "is not an https URL"),
+        ("https://a..b/x", "cannot be reached"),
+        (f"https://{'a' * 64}.example/x", "cannot be reached"),
     ],
 )
 async def test_urls_that_no_document_may_have_end_on_a_page(url: str, reason: str) -> None:
@@ -188,6 +190,9 @@ async def test_a_document_is_fetched_again_when_it_is_stale(server: DocumentServ
         ({"expires": "0"}, 0),
         ({"expires": "Fri, 15 Jan 2027 08:01:00 GMT", "date": "Fri, 15 Jan 2027 08:00:00 GMT"}, 60),
         ({"expires": "Fri, 15 Jan 2027 08:01:00 GMT"}, 60),
+        ({"expires": "Fri, 15 Jan 99999 08:00:00 GMT"}, 0),
+        ({"expires": f"Fri, 15 Jan 2027 {'9' * 400}:00:00 GMT"}, 0),
+        ({"expires": "Fri, 15 Jan 2027 08:01:00 GMT", "date": "Fri, 15 Jan 99999 08:00:00 GMT"}, 0),
     ],
 )
 def test_freshness_follows_the_headers(headers: dict[str, str], seconds: float) -> None:
@@ -259,6 +264,24 @@ async def test_keys_of_a_client_are_fetched_under_the_same_guard(
         response = await visit.post("/token", data=exchange("bogus", **client_assertion.form(signed)))
     assert response.json()["error"] == error
     assert len(server.requests) == fetches
+
+
+async def test_nobody_spoils_the_document_of_another_by_calling_it_his_keys(server: DocumentServer) -> None:
+    """Whoever registers may point `jwks_uri` at any URL, also at the document of a client that is not his."""
+    attacker = Client(
+        client_id="attacker",
+        redirect_uris=("https://attacker.example/cb",),
+        token_endpoint_auth_method="private_key_jwt",
+        jwks_uri=server.url,
+    )
+    key = ECKey.generate_key("P-256")
+    signed = client_assertion.sign(key, client_id="attacker", issuer=BRIDGE, token_id="once", now=time.time())
+    async with browser(clients=(attacker,), loopback_documents=True) as visit:
+        form = exchange("bogus", client_id="attacker", **client_assertion.form(signed))
+        assert (await visit.post("/token", data=form)).json()["error"] == "invalid_client"
+        page = await visit.get("/authorize", params=by(server.url))
+    assert (page.status_code, len(server.requests)) == (200, 2)
+    assert "Document client" in page.text
 
 
 async def test_a_document_that_fails_at_the_token_endpoint_is_named_in_json(server: DocumentServer) -> None:
