@@ -3,7 +3,18 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from conformance.mutants.plant import RESULT, Answer, Claims, Forward, Seen, drop_parameter, forgive, mutant, peek
+from conformance.mutants.plant import (
+    RESULT,
+    Answer,
+    Behaviour,
+    Claims,
+    Forward,
+    Seen,
+    drop_parameter,
+    forgive,
+    mutant,
+    peek,
+)
 from conformance.mutants.reference import PAGE, Lab
 
 _BEFORE = "2025-11-25"
@@ -141,7 +152,7 @@ async def knows_no_hierarchy(seen: Seen, forward: Forward, lab: Lab) -> Answer:
     return await forward(seen)
 
 
-def sessions(*, trusts_id: bool = False, shares: bool = False, short: bool = False) -> Callable[..., object]:
+def sessions(*, trusts_id: bool = False, shares: bool = False, short: bool = False) -> Behaviour:
     """A server with sessions, and what it gets wrong about them."""
 
     async def behaviour(seen: Seen, forward: Forward, lab: Lab) -> Answer:
@@ -166,7 +177,7 @@ def sessions(*, trusts_id: bool = False, shares: bool = False, short: bool = Fal
 def _session_bug(check: str, name: str, bug: str, **wrong: bool) -> None:
     behaviour = sessions(**wrong)
     behaviour.__name__, behaviour.__doc__ = name, bug
-    mutant(check, revision=_BEFORE)(behaviour)  # pyright: ignore[reportArgumentType]
+    mutant(check, revision=_BEFORE)(behaviour)
 
 
 _session_bug("rs.session.no-credential", "trusts_session_ids", "A session id stands in for a token.", trusts_id=True)

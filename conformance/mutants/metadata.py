@@ -27,7 +27,9 @@ _NO_DOCUMENT = (
 )
 """What cannot be judged any more when nobody can read the document."""
 _NOWHERE = tuple(
-    check for check in _NO_DOCUMENT if check not in ("rs.metadata.named-url", "rs.metadata.resource-of-request")
+    check
+    for check in _NO_DOCUMENT
+    if check not in ("rs.metadata.discoverable", "rs.metadata.named-url", "rs.metadata.resource-of-request")
 )
 
 

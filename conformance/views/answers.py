@@ -2,11 +2,13 @@
 
 import json
 from typing import Any, cast
+from urllib.parse import SplitResult, urlsplit
 
 from conformance import mcp_message
 from mcp_demo.exchange.model import Exchange, Response, header_values
 from mcp_demo.oauth import challenge
 from mcp_demo.oauth.challenge import Challenge
+from mcp_demo.oauth.resource import is_uri
 
 
 def response(exchange: Exchange) -> Response:
@@ -33,6 +35,18 @@ def bearer(exchange: Exchange) -> Challenge | None:
 def succeeded(exchange: Exchange) -> bool:
     """Whether a JSON-RPC request was carried out: 2xx with a result."""
     return 200 <= status(exchange) < 300 and mcp_message.result(response(exchange).body) is not None
+
+
+def http_url(value: object) -> SplitResult | None:
+    """The parts of an absolute http(s) URL, or None for whatever else a target may have put there."""
+    if not isinstance(value, str) or not is_uri(value):
+        return None
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("https", "http") and parts.hostname and parts.port != 0
+    except ValueError:
+        return None
+    return parts if usable else None
 
 
 def json_body(exchange: Exchange) -> Any:

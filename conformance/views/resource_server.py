@@ -3,15 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, cast
 
 from conformance import mcp_message
 from conformance.check import Blocked
 from conformance.issuer import TestIssuer
 from conformance.session import View
 from conformance.target import Capability
-from conformance.views.answers import bearer, members, response, status, succeeded
+from conformance.views.answers import bearer, http_url, members, response, status, succeeded
 from conformance.wire import Unanswered
 from mcp_demo.exchange.model import Exchange, Headers, Request
 from mcp_demo.oauth import resource_metadata, server_metadata
@@ -68,6 +67,15 @@ class ResourceServer(View):
             "RFC 6750 §3.1",
         )
 
+    def require_protection(self) -> None:
+        """Make sure that there is a protected server at all, for checks that otherwise find nothing anywhere.
+
+        Raises:
+            Blocked: Who has no token is not asked for one.
+        """
+        if status(self.anonymous) not in (401, 403):
+            raise Blocked("The server asks nobody for a token, so nothing can be said; see rs.challenge.missing-token.")
+
     # --- metadata
 
     @property
@@ -94,7 +102,7 @@ class ResourceServer(View):
     def found_metadata(self) -> Iterator[tuple[str, Exchange]]:
         """The metadata documents that a client would find, with the way it found them: header, path, root."""
         named = self.named_metadata_url
-        if named is not None and urlsplit(named).scheme in ("http", "https"):
+        if named is not None and http_url(named) is not None:
             with suppress(Unanswered):
                 yield "header", self.document(named)
         yield from zip(("path", "root"), self.well_known, strict=False)
@@ -128,10 +136,11 @@ class ResourceServer(View):
 
     def issuer_keys(self) -> Iterator[Exchange]:
         """The public keys of the authorization servers that the metadata names."""
-        for issuer in self.metadata[1].get("authorization_servers", []):
-            for exchange in self.issuer_metadata(str(issuer)):
+        listed: object = self.metadata[1].get("authorization_servers")
+        for issuer in cast("list[object]", listed) if isinstance(listed, list) else []:
+            for exchange in self.issuer_metadata(str(issuer)) if http_url(issuer) else ():
                 uri = (members(exchange) or {}).get("jwks_uri")
-                if isinstance(uri, str) and urlsplit(uri).scheme in ("https", "http"):
+                if isinstance(uri, str) and http_url(uri):
                     yield self.get(uri, "Public keys of the issuer", "Everybody may read them.", "RFC 7517 §5")
 
     # --- with credentials

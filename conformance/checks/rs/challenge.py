@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from conformance.check import Blocked, NotApplicable, Problem, Problems
+from conformance.check import NotApplicable, Problem, Problems
 from conformance.checks.rs import checks, probes
 from conformance.views.answers import bearer, fields, media_type, shown, status, succeeded
 from conformance.views.resource_server import ResourceServer
@@ -63,8 +63,8 @@ def every_request(server: ResourceServer) -> Problems:
             yield Problem(f"{shown(exchange)} without a token to {asked}", exchange, soft=not _lets_in(exchange))
         elif status(exchange) >= 500 and status(exchange) != 501:
             yield Problem(f"{shown(exchange)} without a token to {asked}", exchange, soft=True)
-    if not open_to_all and status(server.anonymous) not in (401, 403):
-        raise Blocked("The server asks nobody for a token, so it cannot be told where it should have.")
+    if not open_to_all:
+        server.require_protection()
 
 
 def _lets_in(exchange: Exchange) -> bool:

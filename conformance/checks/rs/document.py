@@ -5,10 +5,10 @@ from urllib.parse import urlsplit
 
 from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.rs import checks, probes
-from conformance.views.answers import bearer, fields, members, shown
+from conformance.views.answers import bearer, fields, http_url, members, shown
 from conformance.views.resource_server import ResourceServer
 from conformance.wire import Unanswered
-from mcp_demo.oauth.resource import is_loopback_host, is_uri
+from mcp_demo.oauth.resource import is_loopback_host
 
 _ARRAYS = (
     "authorization_servers",
@@ -62,8 +62,8 @@ def issuer_form(server: ResourceServer) -> Problems:
 
 
 def _issuer_fault(entry: str) -> str | None:
-    parts = urlsplit(entry)
-    if not is_uri(entry) or not parts.netloc or parts.scheme not in ("https", "http"):
+    parts = http_url(entry)
+    if parts is None:
         return "is no https URL"
     if parts.scheme == "http" and not is_loopback_host(parts.hostname):
         return "is not https"
@@ -97,11 +97,12 @@ def well_formed(server: ResourceServer) -> Problems:
     """Every member of the metadata has the form that RFC 9728 gives it."""
     exchange, document = server.metadata
     resource: Any = document.get("resource")
-    if not isinstance(resource, str) or not is_uri(resource) or not urlsplit(resource).netloc:
+    parts = http_url(resource)
+    if parts is None:
         yield Problem(f"resource is no absolute URL: {resource!r}", exchange)
     elif "#" in resource:
         yield Problem(f"resource has a fragment: {resource}", exchange)
-    elif urlsplit(resource).scheme != "https" and not is_loopback_host(urlsplit(resource).hostname):
+    elif parts.scheme != "https" and not is_loopback_host(parts.hostname):
         yield Problem(f"resource is not https: {resource}", exchange)
     for name, value in document.items():
         fault = _member_fault(name, value)

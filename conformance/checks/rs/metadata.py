@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.rs import checks
-from conformance.views.answers import bearer, media_type, members, shown, status
+from conformance.views.answers import bearer, http_url, media_type, members, shown, status
 from conformance.views.resource_server import FOREIGN_ORIGIN, ResourceServer
 from conformance.wire import Unanswered
 from mcp_demo.oauth import resource_metadata
@@ -62,7 +62,7 @@ def named_url(server: ResourceServer) -> Problems:
     url = server.named_metadata_url
     if url is None:
         raise NotApplicable("The 401 names no metadata URL.")
-    if urlsplit(url).scheme not in ("https", "http") or not urlsplit(url).netloc:
+    if http_url(url) is None:
         yield Problem(f"resource_metadata is not an absolute URL: {url}", server.anonymous)
         return
     if not is_secure_url(url) and is_secure_url(server.target.url):
@@ -149,7 +149,7 @@ def resource_of_address(server: ResourceServer) -> Problems:
 def resource_of_request(server: ResourceServer) -> Problems:
     """The metadata that the challenge leads to speaks of the endpoint that was called."""
     url = server.named_metadata_url
-    if url is None or urlsplit(url).scheme not in ("https", "http"):
+    if url is None or http_url(url) is None:
         raise NotApplicable("The 401 leads to no metadata.")
     exchange = server.document(url)
     document = members(exchange)

@@ -3,7 +3,7 @@
 import re
 
 from conformance import mcp_message
-from conformance.check import Blocked, NotApplicable, Problem, Problems
+from conformance.check import NotApplicable, Problem, Problems
 from conformance.checks.rs import checks, probes
 from conformance.target import Capability
 from conformance.views.answers import response, shown, status, succeeded
@@ -107,11 +107,10 @@ def handle_no_credential(server: ResourceServer) -> Problems:
 )
 def not_repeated(server: ResourceServer) -> Problems:
     """No answer repeats the token."""
+    server.require_protection()
     seen = list(probes.refusals(server))
     if Capability.TOKEN in server.target.capabilities:
         seen.append(server.authorized)
-    if all(status(exchange) == status(server.anonymous) == 404 for exchange in seen):
-        raise Blocked("There is no MCP server at this address, so nothing can be said about its answers.")
     for exchange in seen:
         if _repeats(exchange):
             yield Problem(f"the answer to '{exchange.name}' holds the token of the request", exchange)

@@ -183,8 +183,7 @@ def methods(server: ResourceServer) -> Problems:
     for extra in tokens:
         for method in ("GET", "DELETE", "HEAD", "PUT", "PATCH", "OPTIONS"):
             yield from _method(server, method, extra)
-    if status(server.anonymous) == 404:
-        raise Blocked("There is nothing at this address.")
+    server.require_protection()
     url = server.metadata[0].request.url
     head = server.get(url, "HEAD of the metadata", "HEAD is GET without the body.", "RFC 9110 §9.3.2", method="HEAD")
     if status(head) != 200 or response(head).body:
