@@ -40,7 +40,7 @@ def returned(bridge: Bridge, state: str | None, request: WebRequest, answer: Web
         state,
         Exchange(
             name="Back from the user pool: on to the client",
-            why="The bridge wraps the user pool's code in an envelope bound to this client, and says who answers: `iss`.",
+            why="The bridge puts the user pool's code in an envelope bound to this client, and names itself as issuer.",
             spec="RFC 9207 §2",
             sender="browser",
             receiver="bridge",
