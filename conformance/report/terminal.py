@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 SYMBOLS = {
     "pass": "✓",
@@ -41,12 +41,13 @@ class Terminal:
     def preflight(self, findings: Iterable[Mapping[str, str]]) -> None:
         """The preflight, in a section of its own."""
         self._line("Preflight")
-        for finding in findings:
+        for finding in printable(list(findings)):
             self._line(f"  {_STATES[finding['status']]} {finding['name']:<11} {finding['text']}")
         self._line("")
 
     def result(self, number: int, total: int, result: Mapping[str, Any]) -> None:
         """One result, below the heading of its topic."""
+        result = printable(result)
         phase = f"{_TITLES.get(result['role'], result['role'])} › {result['topic']}"
         if phase != self._phase:
             self._phase = phase
@@ -59,6 +60,7 @@ class Terminal:
 
     def summary(self, document: Mapping[str, Any], artifacts: Iterable[str] = ()) -> None:
         """Counts, the problems once more, the files written, and the verdict."""
+        document = printable(document)
         bad = [result for result in document["results"] if is_bad(result)]
         if bad and document["verdict"]["exit_code"] != _NO_TARGET:
             self._line("\nProblems")
@@ -87,7 +89,7 @@ class Terminal:
             from mcp_demo.exchange import card, wire
 
             for exchange in wire.from_json(_json(result["exchanges"])):
-                self._line(card.to_text(exchange))
+                self._line(printable(card.to_text(exchange)))
 
     def _head(self, result: Mapping[str, Any]) -> str:
         verdict = result["verdict"]
@@ -101,7 +103,7 @@ class Terminal:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour and code else text
 
     def _line(self, text: str) -> None:
-        self._out.write(printable(text) + "\n")
+        self._out.write(text + "\n")
         self._out.flush()
 
 
@@ -110,12 +112,18 @@ def is_bad(result: Mapping[str, Any]) -> bool:
     return result["verdict"] in ("fail", "warn", "error") or result["counts"]
 
 
-def printable(text: str) -> str:
-    """Without control characters but newlines and our own colours: a target must not write on the terminal."""
-    return "".join(
-        character if character in "\n\x1b" or character.isprintable() else "\N{REPLACEMENT CHARACTER}"
-        for character in text
-    )
+def printable(value: Any) -> Any:
+    """A text, or all texts of a document, without control characters: a target must not write on the terminal."""
+    if isinstance(value, str):
+        return "".join(
+            character if character == "\n" or character.isprintable() else "\N{REPLACEMENT CHARACTER}"
+            for character in value
+        )
+    if isinstance(value, Mapping):
+        return {key: printable(item) for key, item in cast("Mapping[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [printable(item) for item in cast("list[Any]", value)]
+    return value
 
 
 def _counts(name: str, found: Mapping[str, int]) -> str:
