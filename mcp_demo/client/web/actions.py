@@ -35,7 +35,7 @@ async def wish(
         await _carry_out(person, http, wanted)
     except SignInNeeded as needed:
         if refused := left_out & set(needed.pending.scopes or ()):
-            person.trouble = Trouble("the permission you left out", *_left_out(refused))
+            person.trouble = Trouble("the consent page", *_left_out(refused))
             return None
         return person.leave_for(needed.pending, wanted)
     except _EXPECTED as error:
