@@ -203,7 +203,10 @@ def _serve() -> None:
     watch_parent(_end_group)
     from ministack import app  # pyright: ignore[reportMissingTypeStubs]  # here: importing it takes half a second
 
+    from mcp_demo.local.aws_guard import guarded
+
     sys.argv = ["ministack"]
+    app.app = guarded(app.app)  # pyright: ignore[reportArgumentType, reportUnknownMemberType, reportUnknownArgumentType]
     app.main()
 
 
