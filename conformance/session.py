@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -43,17 +43,27 @@ class Session:
         self._timeout = timeout
         local = is_loopback_host(urlsplit(target.url).hostname)
         self._interval = 0.0 if local else POLITE_INTERVAL
+        self.concurrent = transport is None
+        """Whether several threads may send at once."""
         self._client = httpx.Client(timeout=timeout, transport=transport, trust_env=not local)
         self._sleep = sleep
         self._answers: dict[_Key, Exchange | Unanswered] = {}
         self._views: dict[type[View], View] = {}
         self._evidence: list[Exchange] = []
+        self._at_end: list[Callable[[], object]] = []
         self._unanswered = 0
         self._last = 0.0
 
     def close(self) -> None:
-        """End the connections."""
+        """Do what was left for the end, such as deleting what was made, and end the connections."""
+        while self._at_end:
+            with suppress(Unanswered):
+                self._at_end.pop()()
         self._client.close()
+
+    def at_end(self, act: Callable[[], object]) -> None:
+        """Do something when the run is over; the last thing first."""
+        self._at_end.append(act)
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:

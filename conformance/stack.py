@@ -14,11 +14,14 @@ import httpx
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
+from conformance.documents import LoopbackDocuments
 from conformance.issuer import TestIssuer
+from conformance.journey import BrowserTraveller
 from conformance.requirements import LATEST
-from conformance.target import Operation, Target
+from conformance.target import KnownClient, Operation, Target
 from mcp_demo import cognito
 from mcp_demo.errors import SetupError
+from mcp_demo.local.browser import find
 from mcp_demo.local.ports import Ports
 from mcp_demo.local.state import Run, current
 
@@ -46,6 +49,10 @@ def target_of(state: Path, revision: str = LATEST) -> Target:
         ),
         origin=run.endpoints().origins[0],
         cold_start=_cold_start(run),
+        sign_in=BrowserTraveller(run.user.username, run.user.password, executable=find),
+        may_register=True,
+        client=KnownClient(run.client_id, f"{run.clients['static']}/callback") if "static" in run.clients else None,
+        documents=LoopbackDocuments(),
     )
 
 

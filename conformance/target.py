@@ -19,6 +19,8 @@ class Capability(StrEnum):
     REGISTRATION = "registration"
     PERSON = "person"
     OPERATION = "operation"
+    DOCUMENTS = "documents"
+    CLIENT = "client"
 
 
 HOW_TO_GIVE = {
@@ -28,6 +30,8 @@ HOW_TO_GIVE = {
     Capability.REGISTRATION: "allow the suite to register clients: --allow-registration",
     Capability.PERSON: "have a person at the browser: --headed",
     Capability.OPERATION: "name a tool that needs more than the basic scopes: --operation TOOL[=JSON]",
+    Capability.DOCUMENTS: "let the suite serve client metadata documents that the target can fetch: --host-documents",
+    Capability.CLIENT: "name a client that is registered already: --client ID --redirect-uri URI",
 }
 
 
@@ -40,6 +44,31 @@ class SignIn(Protocol):
         Raises:
             Blocked: The pages are not what this sign-in knows.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class KnownClient:
+    """A client of the authorization server that was registered before the run, by somebody it trusts."""
+
+    client_id: str
+    redirect_uri: str
+    secret: str | None = field(default=None, repr=False)
+
+
+class Documents(Protocol):
+    """Serves client metadata documents where the authorization server can fetch them."""
+
+    def publish(self, path: str, body: bytes, *, status: int = 200, headers: Mapping[str, str] = ...) -> str:
+        """Serve this at a path from now on; returns its URL."""
+        ...
+
+    def hits(self, url: str) -> int:
+        """How often a URL was fetched."""
+        ...
+
+    def url(self, path: str) -> str:
+        """The URL of a path."""
         ...
 
 
@@ -70,6 +99,8 @@ class Target:
         anonymous: JSON-RPC methods that are open to everybody on purpose.
         cold_start: Starts a copy of the server that cannot reach its keys, and yields the copy's URL.
         key_downloads: How often the server has fetched its keys so far.
+        client: A client that the authorization server knows already.
+        documents: Serves client metadata documents that the authorization server can fetch.
     """
 
     url: str
@@ -85,6 +116,8 @@ class Target:
     anonymous: frozenset[str] = frozenset()
     cold_start: Callable[[], AbstractContextManager[str]] | None = field(default=None, repr=False)
     key_downloads: Callable[[], int] | None = field(default=None, repr=False)
+    client: KnownClient | None = None
+    documents: Documents | None = field(default=None, repr=False)
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -96,5 +129,7 @@ class Target:
             Capability.REGISTRATION: self.may_register,
             Capability.PERSON: self.person,
             Capability.OPERATION: self.operation is not None,
+            Capability.DOCUMENTS: self.documents is not None,
+            Capability.CLIENT: self.client is not None or self.may_register or self.documents is not None,
         }
         return frozenset(capability for capability, present in given.items() if present)

@@ -1,0 +1,23 @@
+"""The checks of the authorization-server role: whatever issues the tokens that the MCP server accepts."""
+
+from conformance.check import Checks
+from conformance.views.authorization_server import AuthorizationServer
+
+TOPICS = (
+    "metadata",
+    "registration",
+    "management",
+    "authorize",
+    "redirects",
+    "responses",
+    "codes",
+    "tokens",
+    "refresh",
+    "documents",
+    "fetching",
+    "cors",
+    "proxy",
+)
+"""The modules, in the order in which their checks run: what others build on comes first."""
+
+checks = Checks(AuthorizationServer)

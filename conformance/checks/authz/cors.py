@@ -1,0 +1,74 @@
+"""What pages of other origins may read (OAuth 2.1 §3.1, §3.2)."""
+
+from typing import Any
+
+from conformance.check import NotApplicable, Problem, Problems
+from conformance.checks.authz import checks
+from conformance.views.answers import fields, shown, status
+from conformance.views.authorization_server import AuthorizationServer, Client
+from mcp_demo.exchange.model import Exchange, Request
+
+_ORIGIN = "https://page.conformance.example"
+
+
+def _opened(exchange: Exchange) -> bool:
+    return bool(fields(exchange, "access-control-allow-origin"))
+
+
+def _preflight(server: AuthorizationServer, url: str, method: str, wanted: str) -> Exchange:
+    headers = (
+        ("origin", server.target.origin or _ORIGIN),
+        ("access-control-request-method", method),
+        ("access-control-request-headers", wanted),
+    )
+    return server.ask(Request("OPTIONS", url, headers), f"Preflight for {method}", "OAuth 2.1 §3.2")
+
+
+@checks.add(
+    "as.cors.endpoints",
+    "AS-CORS",
+    expected="Access-Control-Allow-Origin on metadata, registration, token and key endpoints, preflights included",
+    why="A client in a browser cannot even begin if it may not read the metadata, and not finish without the token.",
+    fix="Allow any origin there: no cookie is involved. Never at the authorization endpoint.",
+)
+def endpoints(server: AuthorizationServer) -> Problems:
+    """Pages may read what they need for a login."""
+    exchange, found = server.metadata
+    origin = (("origin", server.target.origin or _ORIGIN), ("accept", "application/json"))
+    metadata = server.ask(Request("GET", exchange.request.url, origin), "Metadata, read by a page", "OAuth 2.1 §3.2")
+    asked = [(name, found.get(name)) for name in ("token_endpoint", "registration_endpoint")]
+    preflights = [
+        (name, _preflight(server, url, "POST", "authorization,content-type"))
+        for name, url in asked
+        if isinstance(url, str)
+    ]
+    if server.target.origin is None and not _opened(metadata) and not any(_opened(answer) for _, answer in preflights):
+        raise NotApplicable("Nothing says that browser pages are to be supported; --origin would.")
+    preflights.append(("the metadata", _preflight(server, exchange.request.url, "GET", "mcp-protocol-version")))
+    if not _opened(metadata):
+        yield Problem("a page may not read the metadata", metadata)
+    for name, answer in preflights:
+        if not 200 <= status(answer) < 300 or not _opened(answer):
+            yield Problem(f"{shown(answer)} to the preflight of {name}", answer)
+    keys: Any = found.get("jwks_uri")
+    if isinstance(keys, str) and keys.startswith("http"):
+        answer = server.ask(Request("GET", keys, origin), "Keys, read by a page", "OAuth 2.1 §3.2")
+        if not _opened(answer):
+            yield Problem("a page may not read the keys", answer)
+
+
+@checks.add(
+    "as.cors.not-authorize",
+    "AS-AUTHZ-NO-CORS",
+    expected="no Access-Control-Allow-Origin at the authorization endpoint",
+    why="It is for browsers to visit, not for pages to read: a page that reads it could walk through a login by itself.",
+    fix="Keep the CORS middleware away from the authorization and consent routes.",
+)
+def not_authorize(server: AuthorizationServer) -> Problems:
+    """No page may read the authorization endpoint."""
+    stranger = Client("conformance-unknown", "https://evil.example/callback")
+    page = server.authorize(stranger, "The authorization endpoint, asked by a page", headers=(("origin", _ORIGIN),))
+    question = _preflight(server, server.endpoint("authorization"), "GET", "authorization")
+    for exchange in (page, question):
+        if _opened(exchange):
+            yield Problem(f"Access-Control-Allow-Origin on {exchange.request.method}", exchange)

@@ -1,0 +1,93 @@
+"""What comes back to the redirect URI (OAuth 2.1 §4.1.2, RFC 9207)."""
+
+from conformance.check import Blocked, NotApplicable, Problem, Problems
+from conformance.checks.authz import checks
+from conformance.target import Capability
+from conformance.views.authorization_server import LONG_STATE, STATE, AuthorizationServer
+from conformance.views.forms import pairs, parameters
+
+_NEEDS = (Capability.SIGN_IN, Capability.CLIENT)
+
+
+def _responses(server: AuthorizationServer) -> dict[str, str]:
+    """The URLs of a successful and of a refused login."""
+    success = server.main[0].journey.returned
+    try:
+        denial = server.denied.returned
+    except Blocked:
+        denial = None
+    return {name: url for name, url in (("success", success), ("refusal", denial)) if url is not None}
+
+
+@checks.add(
+    "as.response.state",
+    "AS-STATE-PASSTHROUGH",
+    expected="the same 600 characters on success, the same state on refusal",
+    why="The client knows by state that the answer is to its own question.",
+    fix="Keep the client's state apart from your own, and encode it anew.",
+    needs=_NEEDS,
+)
+def state(server: AuthorizationServer) -> Problems:
+    """State comes back as it was sent."""
+    found = _responses(server)
+    for name, url in found.items():
+        sent = LONG_STATE if name == "success" else STATE
+        if parameters(url).get("state") != sent:
+            yield Problem(f"state differs on {name}: {parameters(url).get('state', 'missing')[:60]!r}")
+
+
+@checks.add(
+    "as.response.iss",
+    "AS-ISS-RESPONSE",
+    expected="iss on success and on refusal",
+    why="A client of several servers tells by iss whose answer it is, and is not tricked into sending it elsewhere.",
+    fix="Add iss wherever you add code or error.",
+    cognito="The user pool sends code and state only: the bridge adds iss.",
+    needs=_NEEDS,
+)
+def iss(server: AuthorizationServer) -> Problems:
+    """Answers say who gives them."""
+    for name, url in _responses(server).items():
+        if "iss" not in parameters(url):
+            yield Problem(f"no iss on {name}")
+
+
+@checks.add(
+    "as.response.iss-identical",
+    "AS-ISS-IDENTICAL",
+    expected="iss once, equal to the issuer of the metadata, byte for byte",
+    why="Clients compare without normalising; one slash more and every login fails.",
+    fix="Take both from the same setting.",
+    needs=_NEEDS,
+)
+def iss_identical(server: AuthorizationServer) -> Problems:
+    """Iss is the issuer."""
+    named = [(name, [value for key, value in pairs(url) if key == "iss"]) for name, url in _responses(server).items()]
+    if not any(values for _, values in named):
+        raise NotApplicable("The server sends no iss.")
+    issuer = server.metadata[1].get("issuer")
+    for name, values in named:
+        if values and values != [issuer]:
+            yield Problem(f"iss on {name} is {', '.join(values)}, the issuer {issuer}")
+
+
+@checks.add(
+    "as.response.iss-flag",
+    "AS-META-ISS-FLAG",
+    expected="authorization_response_iss_parameter_supported: true exactly where iss is sent, refusals included",
+    why="Announced and missing, strict clients refuse every answer; sent and not announced, nobody may rely on it.",
+    fix="Announce it, and send it with errors too.",
+    needs=_NEEDS,
+)
+def iss_flag(server: AuthorizationServer) -> Problems:
+    """Iss is announced where it is sent, and sent where it is announced."""
+    exchange, found = server.metadata
+    announced = found.get("authorization_response_iss_parameter_supported") is True
+    sent = {name: "iss" in parameters(url) for name, url in _responses(server).items()}
+    if not announced and not any(sent.values()):
+        raise NotApplicable("The server sends no iss, and does not announce it.")
+    if any(sent.values()) and not announced:
+        yield Problem("iss is sent, but authorization_response_iss_parameter_supported is not true", exchange)
+    for name, present in sent.items():
+        if announced and not present:
+            yield Problem(f"announced, but no iss on {name}", exchange)
