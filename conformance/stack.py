@@ -26,7 +26,7 @@ from mcp_demo.local.ports import Ports
 from mcp_demo.local.state import Run, current
 
 _UNREACHABLE = "http://127.0.0.1:1/jwks.json"
-_START = 15.0
+_START = 60.0
 
 
 def target_of(state: Path, revision: str = LATEST) -> Target:

@@ -37,7 +37,7 @@ async def challenges_without_parameters(seen: Seen, forward: Forward, lab: Lab) 
 
 @mutant(
     "rs.challenge.missing-token",
-    also=("rs.challenge.every-request", "rs.methods.no-bypass", "rs.cors.expose"),
+    also=("rs.challenge.every-request", "rs.methods.no-bypass", "rs.cors.expose", "rs.token.not-repeated"),
 )
 async def answers_200_with_an_error(seen: Seen, forward: Forward, lab: Lab) -> Answer:
     """A request without a token is answered 200 with a JSON-RPC error."""
