@@ -62,10 +62,10 @@ class Sessions:
         return session
 
     def renew(self, request: Request, response: Response) -> Session | None:
-        """The session under a new name, as after a sign-in, so that a planted cookie is worth nothing."""
+        """The session under a new name and with other forms, around a sign-in: a planted cookie is worth nothing."""
         old = self._sessions.pop(_digest(request.cookies.get(self.cookie, "")), None)
         if old is not None:
-            name = secrets.token_urlsafe(32)
+            name, old.csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(16)
             self._sessions[_digest(name)] = old
             self._set_cookie(response, name)
         return old

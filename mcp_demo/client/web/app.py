@@ -15,6 +15,7 @@ from mcp_demo.client.web.kinds import AUTO, METADATA, STATIC, Kind
 from mcp_demo.client.web.routes import ForeignForm, router
 from mcp_demo.client.web.site import Site
 from mcp_demo.settings import ClientSettings
+from mcp_demo.web.body_limit import BodyLimit
 
 Transport = httpx.AsyncBaseTransport | None
 
@@ -56,6 +57,7 @@ def _create(kind: Kind, settings: ClientSettings, transport: Transport) -> FastA
 
     app = FastAPI(lifespan=lifespan, title=kind.title, openapi_url=None)
     app.state.site = site
+    app.add_middleware(BodyLimit)
     app.add_exception_handler(ForeignForm, refused)
     app.add_exception_handler(404, missing)
     app.include_router(router)

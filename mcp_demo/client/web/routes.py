@@ -72,26 +72,27 @@ async def callback(request: Request, site: Here) -> Response:
 
 
 @router.post("/login")
-async def login(session: Own, site: Here) -> Response:
+async def login(request: Request, session: Own, site: Here) -> Response:
     """Sign in."""
-    return await _do(session, site, actions.LOGIN)
+    return await _do(request, session, site, actions.LOGIN)
 
 
 @router.post("/fetch")
-async def fetch(session: Own, site: Here) -> Response:
+async def fetch(request: Request, session: Own, site: Here) -> Response:
     """Fetch MCP data."""
-    return await _do(session, site, actions.FETCH)
+    return await _do(request, session, site, actions.FETCH)
 
 
 @router.post("/add")
 async def add(
+    request: Request,
     session: Own,
     site: Here,
     name: Annotated[str, Form(max_length=100)],
     text: Annotated[str, Form(max_length=2000)],
 ) -> Response:
     """Add data, which takes step-up the first time."""
-    return await _do(session, site, Wish("Data added", "add_context", {"name": name, "text": text}))
+    return await _do(request, session, site, Wish("Data added", "add_context", {"name": name, "text": text}))
 
 
 @router.post("/logout")
@@ -112,7 +113,11 @@ async def forget(session: Own, site: Here) -> Response:
     return RedirectResponse("/", 303)
 
 
-async def _do(session: Session, site: Site, wanted: Wish) -> Response:
+async def _do(request: Request, session: Session, site: Site, wanted: Wish) -> Response:
     person = site.person(session)
     async with person.lock:
-        return RedirectResponse(await actions.wish(person, site.http, wanted) or "/", 303)
+        onward = await actions.wish(person, site.http, wanted)
+    answer = RedirectResponse(onward or "/", 303)
+    if onward is not None:  # before there is a grant in it: whoever planted the session must not be there to see one
+        site.sessions.renew(request, answer)
+    return answer

@@ -172,6 +172,50 @@ async def test_the_session_gets_a_new_name_when_somebody_signs_in() -> None:
         assert attribute in cookie
 
 
+async def test_who_planted_a_session_has_lost_it_before_somebody_signs_in_with_it() -> None:
+    """Any program on another port of localhost can set our cookie, and then knows the session and its forms."""
+    world = World()
+    app = static(world)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as http:
+        visitor = Visitor(http, world)
+        await visitor.home()
+        planted = dict(http.cookies)
+        url = await visitor.press("/login")
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE, cookies=planted) as thief:
+            assert (await thief.get(world.sign_in(url, f"{BASE}/callback"))).status_code == 400
+        assert (await visitor.come_back(url)).status_code == 303
+
+
+async def test_forms_from_before_a_sign_in_are_worth_nothing_after_it() -> None:
+    world = World()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(static(world)), base_url=BASE) as http:
+        visitor = Visitor(http, world)
+        (known,) = set(re.findall(r'name="csrf" value="([^"]+)"', await visitor.home()))
+        await visitor.do("/login")
+        answer = await http.post("/add", data={"csrf": known, "name": "n", "text": "t"})
+    assert answer.status_code == 403
+    assert not world.contexts
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=b", "application/x-www-form-urlencoded"])
+async def test_a_form_larger_than_any_of_ours_is_not_read(kind: str) -> None:
+    head = b'--b\r\nContent-Disposition: form-data; name="csrf"; filename="f"\r\n\r\n'
+    sent = 0
+
+    async def body() -> AsyncGenerator[bytes]:
+        nonlocal sent
+        yield head
+        for _ in range(160):
+            sent += 65_536
+            yield b"a" * 65_536
+
+    world = World()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(static(world)), base_url=BASE) as http:
+        answer = await http.post("/login", content=body(), headers={"content-type": kind})
+        declared = await http.post("/login", content=b"", headers={"content-type": kind, "content-length": "99999999"})
+    assert (answer.status_code, declared.status_code) == (413, 413)
+
+
 async def test_pages_say_which_layer_failed() -> None:
     def unreachable(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
