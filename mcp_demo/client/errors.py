@@ -8,6 +8,7 @@
     ├── SignInFailed          the browser leg ended without a response
     ├── StepUpExhausted       the server keeps asking for scopes that it has been given
     ├── Unauthorized          the server refuses a token that was issued for it a moment ago
+    ├── StoreUnavailable      there is no keyring to keep grants in
     └── CallFailed            the MCP server answered, and the answer is an error
 
 Errors of the protocol itself are in `mcp_demo.oauth.errors`; `explain` puts all of them into plain words.
@@ -78,6 +79,13 @@ class Unauthorized(ClientError):
 
     layer = "MCP server"
     cure = "Issuer, audience or clock of the server and of the authorization server do not fit together."
+
+
+class StoreUnavailable(ClientError):
+    """Grants cannot be kept where they should be."""
+
+    layer = "storage"
+    cure = "Install mcp-demo[keyring] on a system with a keyring, or keep grants in a file."
 
 
 class CallFailed(ClientError):

@@ -1,4 +1,4 @@
-"""Where grants and registrations are kept: in memory, or in a file that only its owner can read.
+"""Where grants and registrations are kept: in memory, in a file that only its owner can read, or in the OS keyring.
 
 Grants are keyed by issuer and resource, registrations by issuer: what one authorization server gave out is never shown
 to another (SEP-2352; MCP 2026-07-28 Client Registration › Authorization Server Binding).
@@ -7,11 +7,13 @@ to another (SEP-2352; MCP 2026-07-28 Client Registration › Authorization Serve
 import json
 import os
 import tempfile
+from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import TypeAdapter
 
+from mcp_demo.client.errors import StoreUnavailable
 from mcp_demo.client.grant import Grant
 from mcp_demo.client.registration import Registration
 
@@ -76,6 +78,43 @@ class FileStore:
             return json.loads(self._path.read_text())
         except (FileNotFoundError, ValueError):
             return {}
+
+
+class KeyringStore:
+    """The keyring of the operating system, by the `keyring` package (`pip install "mcp-demo[keyring]"`).
+
+    Args:
+        service: Under what name the keyring lists the entries.
+
+    Raises:
+        StoreUnavailable: The package is not there, or finds no keyring.
+    """
+
+    def __init__(self, service: str = "mcp-demo") -> None:
+        self._service = service
+        try:
+            self._keyring: Any = import_module("keyring")
+            self._errors: Any = import_module("keyring.errors")
+        except ImportError:
+            raise StoreUnavailable("The package `keyring` is not installed.") from None
+        self.get("")
+
+    def get(self, key: str) -> str | None:
+        """The value, or None."""
+        try:
+            return self._keyring.get_password(self._service, key)
+        except self._errors.KeyringError as error:
+            raise StoreUnavailable(f"The keyring does not open: {type(error).__name__}.") from None
+
+    def put(self, key: str, value: str | None) -> None:
+        """Keep a value; None removes it."""
+        try:
+            if value is not None:
+                self._keyring.set_password(self._service, key, value)
+            elif self.get(key) is not None:
+                self._keyring.delete_password(self._service, key)
+        except self._errors.KeyringError as error:
+            raise StoreUnavailable(f"The keyring does not take it: {type(error).__name__}.") from None
 
 
 class Vault:
