@@ -6,8 +6,10 @@ print(asyncio.run(call_tool("http://localhost:3001/mcp", "whoami", {}, client_id
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Any, cast
 
+import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, Tool
@@ -19,12 +21,11 @@ from mcp_demo.client.engine import Engine, Policy
 from mcp_demo.client.errors import ClientError
 from mcp_demo.client.grant import Grant
 from mcp_demo.client.registration import Identity
+from mcp_demo.client.revision import knows
 from mcp_demo.client.sign_in import Loopback
 from mcp_demo.client.storage import Store, Vault
 from mcp_demo.client.transport import open_async, open_sdk
 from mcp_demo.oauth.errors import ErrorResponse, ProtocolViolation
-
-R = TypeVar("R")
 
 
 async def get_token(
@@ -38,6 +39,7 @@ async def get_token(
     store: Store | None = None,
     identity: Identity | None = None,
     record: Record = ignore,
+    policy: Policy | None = None,
 ) -> Grant:
     """An access token for an MCP server: from the store, by refresh, or by signing in.
 
@@ -51,12 +53,13 @@ async def get_token(
         store: Where grants are kept.
         identity: All that can be said about the client, instead of `client_id` and `client_secret`.
         record: Is told every exchange.
+        policy: What else the client wants: another revision of MCP, a token of its own.
     """
     who = identity or Identity(client_id=client_id, client_secret=client_secret)
-    policy = Policy(scopes=tuple(scopes) if scopes else None)
+    wanted = replace(policy or Policy(), **({"scopes": tuple(scopes)} if scopes else {}))
     with nullcontext() if sign_in else Loopback() as listener:
         way, redirect = _way(sign_in, redirect_uri, listener)
-        engine = Engine(mcp_url, who, redirect, Vault(store), policy)
+        engine = Engine(mcp_url, who, redirect, Vault(store), wanted)
         held = engine.vault.grant(mcp_url)
         if held and scopes and not set(scopes) <= set(held.scopes):
             engine.vault.forget_grant(mcp_url)
@@ -80,10 +83,11 @@ async def call_tool(
     store: Store | None = None,
     identity: Identity | None = None,
     record: Record = ignore,
+    policy: Policy | None = None,
 ) -> CallToolResult:
     """Call a tool with the official SDK, authorizing as needed, step-up included; arguments as in `get_token`."""
     who = identity or Identity(client_id=client_id, client_secret=client_secret)
-    async with connect(mcp_url, who, sign_in, redirect_uri, store, record) as client:
+    async with connect(mcp_url, who, sign_in, redirect_uri, store, record, policy) as client:
         return await client.call_tool(tool, dict(arguments or {}))
 
 
@@ -97,10 +101,11 @@ async def list_tools(
     store: Store | None = None,
     identity: Identity | None = None,
     record: Record = ignore,
+    policy: Policy | None = None,
 ) -> list[Tool]:
     """The tools of a server, with the official SDK; arguments as in `get_token`."""
     who = identity or Identity(client_id=client_id, client_secret=client_secret)
-    async with connect(mcp_url, who, sign_in, redirect_uri, store, record) as client:
+    async with connect(mcp_url, who, sign_in, redirect_uri, store, record, policy) as client:
         return (await client.list_tools()).tools
 
 
@@ -112,6 +117,7 @@ async def connect(
     redirect_uri: str | None = None,
     store: Store | None = None,
     record: Record = ignore,
+    policy: Policy | None = None,
 ) -> AsyncGenerator[Client]:
     """An `mcp.Client` whose transport authorizes by itself.
 
@@ -120,17 +126,28 @@ async def connect(
     """
     with nullcontext() if sign_in else Loopback() as listener:
         way, redirect = _way(sign_in, redirect_uri, listener)
-        auth = SdkOAuth(Engine(mcp_url, identity, redirect, Vault(store)), way, record)
+        engine = Engine(mcp_url, identity, redirect, Vault(store), policy)
+        mode = "auto" if knows(engine.revision, "no handshake") else "legacy"
+        auth = SdkOAuth(engine, way, record)
         try:
             async with (
                 open_sdk(mcp_url, auth) as http,
-                Client(streamable_http_client(mcp_url, http_client=http)) as client,
+                Client(streamable_http_client(mcp_url, http_client=http), mode=mode) as client,
             ):
                 yield client
         except Exception as error:
-            if isinstance(auth.failure, ClientError | ErrorResponse | ProtocolViolation):
-                raise auth.failure from error
+            cause = auth.failure or _leaf(error)
+            if isinstance(cause, ClientError | ErrorResponse | ProtocolViolation | httpx2.TransportError):
+                raise cause from error
             raise
+
+
+def _leaf(error: BaseException) -> BaseException:
+    """What went wrong, out of the groups that task groups wrap it in."""
+    while isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        error = group.exceptions[0]
+    return error
 
 
 def _way(sign_in: SignInWay | None, redirect_uri: str | None, listener: Loopback | None) -> tuple[SignInWay, str]:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from mcp_demo.client.errors import DiscoveryFailed
 from mcp_demo.client.events import Flow, Step, fetch
+from mcp_demo.client.revision import NEWEST, Revision, knows
 from mcp_demo.exchange.model import Request, Response, header_values
 from mcp_demo.oauth import challenge, resource_metadata, server_metadata
 from mcp_demo.oauth.addresses import is_public
@@ -62,28 +63,35 @@ def check_url(url: str, server_url: str) -> str:
     return url
 
 
-def discover(server_url: str, refusal: Response, preferred_issuer: str | None = None) -> Flow[Discovery]:
+def discover(
+    server_url: str, refusal: Response, preferred_issuer: str | None = None, revision: Revision = NEWEST
+) -> Flow[Discovery]:
     """Find the metadata of a protected server and of its authorization server.
 
     Args:
         server_url: The MCP endpoint as it was requested.
         refusal: The 401 (or 403) that started this.
         preferred_issuer: The issuer we have credentials of, should the server list several.
+        revision: What revision of MCP to go by.
 
     Raises:
         DiscoveryFailed: Nothing usable at any of the places.
         ProtocolViolation: A document that must not be used, see `mcp_demo.oauth.errors`.
     """
     bearer = challenge_of(refusal)
-    resource = yield from _resource_metadata(server_url, bearer)
+    resource = yield from _resource_metadata(server_url, bearer, revision)
     issuers = resource.authorization_servers
     issuer = preferred_issuer if preferred_issuer in issuers else issuers[0]
-    metadata = yield from server_metadata_of(issuer, server_url)
+    metadata = yield from server_metadata_of(issuer, server_url, revision)
     return Discovery(server_url, resource, metadata, bearer.scopes if bearer else ())
 
 
-def _resource_metadata(server_url: str, bearer: challenge.Challenge | None) -> Flow[ResourceMetadata]:
+def _resource_metadata(
+    server_url: str, bearer: challenge.Challenge | None, revision: Revision
+) -> Flow[ResourceMetadata]:
     named = bearer.parameters.get("resource_metadata") if bearer else None
+    if named is None and not knows(revision, "resource metadata without a pointer"):
+        raise DiscoveryFailed(f"The MCP server does not name its metadata, as it has to by revision {revision}.")
     for url in (named,) if named else resource_metadata.candidate_urls(server_url):
         why = (
             "The challenge names the document that says which authorization server protects this MCP server."
@@ -107,13 +115,14 @@ def _resource_metadata(server_url: str, bearer: challenge.Challenge | None) -> F
     raise DiscoveryFailed("The MCP server asks for a token but publishes no protected resource metadata.")
 
 
-def server_metadata_of(issuer: str, server_url: str) -> Flow[ServerMetadata]:
+def server_metadata_of(issuer: str, server_url: str, revision: Revision = NEWEST) -> Flow[ServerMetadata]:
     """Find the metadata of an authorization server: RFC 8414 and OpenID Connect, in the prescribed order.
 
     Spec: MCP 2026-07-28 Authorization Server Discovery › Authorization Server Metadata Discovery; RFC 8414 §3.3.
     """
     check_url(issuer, server_url)
-    for url in server_metadata.candidate_urls(issuer):
+    candidates = server_metadata.candidate_urls(issuer)
+    for url in candidates if knows(revision, "OpenID Connect Discovery") else candidates[:1]:
         step = Step(
             "Ask the authorization server what it can do",
             "Its metadata names the endpoints, and must name itself: the issuer has to be the one the server listed.",

@@ -18,9 +18,11 @@ from mcp_demo.client.pending import PendingAuthorization
 from mcp_demo.client.policy import Policy
 from mcp_demo.client.proof import Prover
 from mcp_demo.client.registration import Identity, Registration
+from mcp_demo.client.revision import Revision, knows
 from mcp_demo.client.storage import Vault
 from mcp_demo.exchange.model import Response
 from mcp_demo.oauth import resource, scopes, server_metadata
+from mcp_demo.oauth.challenge import Challenge
 from mcp_demo.oauth.errors import ErrorResponse, InsecureUrl
 
 _STEP_UPS = 2
@@ -63,6 +65,11 @@ class Engine:
         self._failures = 0
         self._failure: Exception | None = None
 
+    @property
+    def revision(self) -> Revision:
+        """The newest revision of MCP that this client goes by."""
+        return self._policy.revision
+
     def covers(self, url: str) -> bool:
         """Whether a URL belongs to the server that the token is for: its endpoint, or what lies below."""
         ours, theirs = urlsplit(self.server_url), urlsplit(url)
@@ -92,7 +99,7 @@ class Engine:
                     raise Unauthorized("The MCP server refuses a token that it has just been issued for.")
                 renewed = True
                 yield from self._in_turn(used, lambda seen=used, no=response: self._renew(no, seen))
-            elif response.status == 403 and bearer and bearer.parameters.get("error") == "insufficient_scope":
+            elif bearer and self._asks_for_more(response, bearer):
                 self._count(bearer.scopes)
                 yield from self._in_turn(used, lambda seen=used, no=response: self._step_up(no, seen))
             else:
@@ -103,14 +110,15 @@ class Engine:
 
     def prepare(self, refusal: Response, held: Grant | None = None) -> Flow[tuple[Discovery, Registration]]:
         """Find the authorization server behind a refusal and become known to it."""
-        found = yield from discovery.discover(self.server_url, refusal, self._identity.issuer)
+        found = yield from discovery.discover(self.server_url, refusal, self._identity.issuer, self.revision)
         self._check_issuer(found, held)
         issuer = found.metadata.issuer
-        if self._policy.attended:
+        silent = not found.metadata.code_challenge_methods_supported
+        if self._policy.attended and (knows(self.revision, "advertised S256") or not silent):
             server_metadata.require_s256(found.metadata)
         known = self.vault.registration(issuer)
         ours = yield from registration.register(
-            self._identity, found.metadata, self._redirect_uri, known, self._clock()
+            self._identity, found.metadata, self._redirect_uri, known, self._clock(), self.revision
         )
         ours = replace(ours, token_type=self._identity.token_type)
         self.vault.keep_registration(ours)
@@ -179,7 +187,9 @@ class Engine:
         same = used is not None and used.issuer == found.metadata.issuer
         if used is not None and same and (yield from self._refresh(used)):
             return
-        wanted = self._policy.scopes or scopes.select(found.challenged, found.resource_metadata.scopes_supported)
+        wanted = self._policy.scopes
+        if not wanted and knows(self.revision, "scope challenges"):
+            wanted = scopes.select(found.challenged, found.resource_metadata.scopes_supported)
         yield from self._authorize(found, ours, wanted)
 
     def _step_up(self, refusal: Response, used: Grant | None) -> Flow[None]:
@@ -208,9 +218,12 @@ class Engine:
             received = yield from self._without_sign_in(found, ours, wanted)
             self.vault.keep_grant(self.server_url, received)
             return
-        if wanted and self._policy.offline_access and "offline_access" in found.metadata.scopes_supported:
+        offline = self._policy.offline_access and knows(self.revision, "offline access")
+        if wanted and offline and "offline_access" in found.metadata.scopes_supported:
             wanted = scopes.union(wanted, ("offline_access",))
         pending = authorization.begin(found, ours, self._redirect_uri, wanted)
+        if not knows(self.revision, "announced issuer"):
+            pending = replace(pending, iss_advertised=False)
         callback_url = yield from ask(SignIn(pending))
         yield from self._complete(pending, callback_url)
 
@@ -233,6 +246,11 @@ class Engine:
         if held is not None and held.issuer != issuer:
             raise IssuerChanged(f"The client id is from {held.issuer}, but the MCP server now relies on {issuer}.")
         self._identity = replace(self._identity, issuer=issuer)
+
+    def _asks_for_more(self, response: Response, bearer: Challenge) -> bool:
+        """Whether an answer is a challenge to step up (MCP 2026-07-28 Authorization › Scope Challenge Handling)."""
+        known = knows(self.revision, "scope challenges")
+        return known and response.status == 403 and bearer.parameters.get("error") == "insufficient_scope"
 
     def _count(self, challenged: tuple[str, ...]) -> None:
         self._step_ups[challenged] += 1

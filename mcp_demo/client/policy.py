@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from mcp_demo.client.assertions import AssertionSource
+from mcp_demo.client.revision import NEWEST, Revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,7 @@ class Policy:
         offline_access: Whether to ask for `offline_access` where the authorization server lists it (SEP-2207).
         for_itself: Whether the client acts for itself (client_credentials) and nobody signs in.
         assertion: What stands for the person or the workload, so that nobody signs in (see `client.assertions`).
+        revision: The newest revision of MCP to go by (see `client.revision`).
     """
 
     scopes: tuple[str, ...] | None = None
@@ -22,6 +24,7 @@ class Policy:
     offline_access: bool = True
     for_itself: bool = False
     assertion: AssertionSource | None = None
+    revision: Revision = NEWEST
 
     @property
     def attended(self) -> bool:

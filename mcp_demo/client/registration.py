@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from mcp_demo.client.credentials import ClientKey
 from mcp_demo.client.errors import IssuerChanged, RegistrationFailed
 from mcp_demo.client.events import Flow, Step, fetch
+from mcp_demo.client.revision import NEWEST, Revision, knows
 from mcp_demo.exchange.model import Request, Response
 from mcp_demo.exchange.redact import redact_text
 from mcp_demo.oauth import redirect_uri, scopes
@@ -77,7 +78,12 @@ class Identity:
 
 
 def register(
-    identity: Identity, metadata: ServerMetadata, redirect: str, known: Registration | None, now: float
+    identity: Identity,
+    metadata: ServerMetadata,
+    redirect: str,
+    known: Registration | None,
+    now: float,
+    revision: Revision = NEWEST,
 ) -> Flow[Registration]:
     """The registration to use: pre-registered, metadata document, dynamic, ask, in this order.
 
@@ -87,6 +93,7 @@ def register(
         redirect: The redirect URI that will be used.
         known: What an earlier call returned for this issuer.
         now: The time, for secrets that expire.
+        revision: What revision of MCP to go by.
 
     Spec: MCP 2026-07-28 Client Registration.
 
@@ -96,13 +103,14 @@ def register(
     """
     if identity.client_id is not None:
         return _pre_registered(identity, metadata, identity.client_id, identity.client_secret)
-    if identity.metadata_url is not None and metadata.client_id_metadata_document_supported:
+    documents = metadata.client_id_metadata_document_supported and knows(revision, "metadata documents")
+    if identity.metadata_url is not None and documents:
         proof: AuthMethod = "none" if identity.key is None else "private_key_jwt"
         return Registration(metadata.issuer, identity.metadata_url, "metadata document", proof)
     if known is not None and _is_usable(known, redirect, now):
         return known
     if identity.dynamic and metadata.registration_endpoint is not None:
-        return (yield from _dynamic(identity, metadata, redirect, metadata.registration_endpoint))
+        return (yield from _dynamic(identity, metadata, redirect, metadata.registration_endpoint, revision))
     if identity.ask is not None:
         return _pre_registered(identity, metadata, *identity.ask(metadata.issuer))
     raise RegistrationFailed(f"{metadata.issuer} neither registers clients by itself nor takes metadata documents.")
@@ -126,7 +134,9 @@ def deregister(registration: Registration) -> Flow[None]:
     )
 
 
-def client_metadata(identity: Identity, redirects: Sequence[str], method: AuthMethod) -> dict[str, Any]:
+def client_metadata(
+    identity: Identity, redirects: Sequence[str], method: AuthMethod, revision: Revision = NEWEST
+) -> dict[str, Any]:
     """The client metadata of a dynamic registration, and of a metadata document but for its `client_id`.
 
     Spec: RFC 7591 §2; MCP 2026-07-28 Client Registration › Application Type and Redirect URI Constraints.
@@ -138,8 +148,9 @@ def client_metadata(identity: Identity, redirects: Sequence[str], method: AuthMe
         "grant_types": ["authorization_code", "refresh_token"],
         "response_types": ["code"],
         "token_endpoint_auth_method": method,
-        "application_type": "native" if native else "web",
     }
+    if knows(revision, "application type"):
+        members["application_type"] = "native" if native else "web"
     if identity.scopes:
         members["scope"] = scopes.join(identity.scopes)
     if identity.key is not None:
@@ -175,11 +186,13 @@ def _is_usable(known: Registration, redirect: str, now: float) -> bool:
     return known.way == "dynamic" and alive and redirect_uri.is_registered(redirect, known.redirect_uris)
 
 
-def _dynamic(identity: Identity, metadata: ServerMetadata, redirect: str, endpoint: str) -> Flow[Registration]:
+def _dynamic(
+    identity: Identity, metadata: ServerMetadata, redirect: str, endpoint: str, revision: Revision
+) -> Flow[Registration]:
     supported = metadata.token_endpoint_auth_methods_supported
     without_secret = not supported or "none" in supported
     wanted = _method(identity, metadata, with_secret=not without_secret)
-    body = json.dumps(client_metadata(identity, [redirect], wanted)).encode()
+    body = json.dumps(client_metadata(identity, [redirect], wanted, revision)).encode()
     step = Step(
         "Register this client",
         "Nobody has introduced the client to this authorization server, so it introduces itself.",
