@@ -3,7 +3,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 PY := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: help setup demo test lab check official parity env-example lock clean
+.PHONY: help setup demo test lab check official api parity env-example lock clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -36,6 +36,9 @@ check: setup ## Format, lint, types, import rules, templates
 
 official: setup ## The official MCP suite over our client and bridge; writes docs/official.md
 	$(PY) -m conformance.official --write docs/official.md
+
+api: setup ## Renew docs/api.md from the docstrings
+	$(PY) docs/api.py
 
 parity: setup ## Renew docs/parity.md from the rows and the tests
 	$(PY) docs/parity.py
