@@ -1,10 +1,13 @@
 """Access to the server of a local run, as its pre-registered client: what `mcp-demo token` and `call` do."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypedDict, TypeVar
 
 import httpx
+import httpx2
+from mcp import MCPError
+from mcp_types import CallToolResult
 
 from mcp_demo.client.api import call_tool, get_token
 from mcp_demo.client.browser import HeadlessBrowser
@@ -13,6 +16,7 @@ from mcp_demo.client.errors import ClientError, explain
 from mcp_demo.client.storage import FileStore
 from mcp_demo.cognito import SCOPE_NAMES, scope
 from mcp_demo.errors import SetupError
+from mcp_demo.exchange.redact import redact_text
 from mcp_demo.local.browser import require
 from mcp_demo.local.state import Run
 from mcp_demo.oauth.errors import ErrorResponse, ProtocolViolation
@@ -49,7 +53,7 @@ def fetch_token(run: Run, scopes: Sequence[str], *, headless: bool) -> str:
         SetupError: There is no browser to sign in with, or nobody answers.
     """
     wanted = [scope(run.server, name) if name in SCOPE_NAMES else name for name in scopes]
-    grant = _finish(get_token(run.server, scopes=wanted or None, **_options(run, headless)))
+    grant = finish(lambda: get_token(run.server, scopes=wanted or None, **_options(run, headless)))
     return grant.access_token
 
 
@@ -60,11 +64,10 @@ def call(run: Run, tool: str, arguments: Mapping[str, Any], *, headless: bool) -
         AccessFailed: The protocol or the tool said no.
         SetupError: There is no browser to sign in with, or nobody answers.
     """
-    result = _finish(call_tool(run.server, tool, arguments, **_options(run, headless)))
-    text = "\n".join(block.text for block in result.content if block.type == "text")
+    result = finish(lambda: call_tool(run.server, tool, arguments, **_options(run, headless)))
     if result.is_error:
-        raise AccessFailed(f"{tool}: {text}", "")
-    return text
+        raise AccessFailed(f"{tool}: {text_of(result)}", "")
+    return text_of(result)
 
 
 def _options(run: Run, headless: bool) -> _Options:
@@ -85,12 +88,25 @@ def headless_sign_in(run: Run) -> HeadlessBrowser:
     return HeadlessBrowser(run.user.username, run.user.password, executable=require())
 
 
-def _finish(work: Coroutine[Any, Any, R]) -> R:
+def text_of(result: CallToolResult) -> str:
+    """The text that a tool answered."""
+    return "\n".join(block.text for block in result.content if block.type == "text")
+
+
+def finish(begin: Callable[[], Coroutine[Any, Any, R]]) -> R:
+    """Carry out some work of the client, and put what goes wrong into words.
+
+    Raises:
+        AccessFailed: The protocol said no.
+        SetupError: Nobody answers.
+    """
     try:
-        return asyncio.run(work)
+        return asyncio.run(begin())
     except (ClientError, ErrorResponse, ProtocolViolation) as error:
         layer, problem, cure = explain(error)
         raise AccessFailed(f"{layer}: {problem}", cure) from None
-    except httpx.TransportError as error:
+    except MCPError as error:
+        raise AccessFailed(f"MCP server: {redact_text(str(error))}", "") from None
+    except (httpx.TransportError, httpx2.TransportError) as error:
         _, problem, cure = explain(error)
         raise SetupError(problem, cure) from None

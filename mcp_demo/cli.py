@@ -32,6 +32,21 @@ app.add_typer(registry_cli.app, name="clients")
 State = Annotated[Path | None, typer.Option("--state", metavar="DIR", help="Folder of the run.  [$MCP_DEMO_STATE]")]
 ProfileOption = Annotated[Literal["local", "aws"], typer.Option(help="The embedded AWS of a run, or AWS.")]
 Headless = Annotated[bool, typer.Option("--headless", help="Sign the demo user in with a browser nobody sees.")]
+ClientId = Annotated[
+    str | None, typer.Option(help="A client id registered beforehand; secret: $MCP_DEMO_CLIENT_SECRET.")
+]
+SignIn = Annotated[
+    Literal["browser", "url", "headless", "machine", "stored"],
+    typer.Option(
+        "--sign-in",
+        help="Your browser, a printed URL, a browser nobody sees ($MCP_DEMO_USERNAME, $MCP_DEMO_PASSWORD), the client "
+        "for itself, or only what is stored.",
+    ),
+]
+Store = Annotated[Literal["file", "keyring", "memory"], typer.Option(help="Where grants are kept.")]
+Revision = Annotated[
+    Literal["2025-06-18", "2025-11-25", "2026-07-28"], typer.Option(help="The newest revision of MCP to go by.")
+]
 Name = Annotated[str, typer.Option(help="Starts the names of all stacks.")]
 
 if find_spec("conformance") is not None:  # an installation may leave the suite out
@@ -198,10 +213,15 @@ def call(
     tool: Annotated[str, typer.Argument(help="Like whoami, list_contexts, add_context.")],
     arguments: Annotated[str, typer.Argument(metavar="[JSON]", help="Its arguments, as a JSON object.")] = "{}",
     headless: Headless = False,
+    url: Annotated[str | None, typer.Option(help="Any MCP server, instead of the running one.")] = None,
+    client_id: ClientId = None,
+    sign_in: SignIn = "browser",
+    store: Store = "file",
+    revision: Revision = "2026-07-28",
     state: State = None,
 ) -> None:
-    """Call a tool of the running server, authorizing as needed, and print what it answers."""
-    from mcp_demo import access
+    """Call a tool of the running server, or of any other, authorizing as needed, and print what it answers."""
+    from mcp_demo import access, connect
 
     try:
         parsed: Any = json.loads(arguments)
@@ -209,12 +229,40 @@ def call(
         raise typer.BadParameter(f"The arguments are no JSON: {error}.") from None
     if not isinstance(parsed, dict):
         raise typer.BadParameter('The arguments have to be a JSON object, like {"name": "notes"}.')
-    run = _running(_folder(state))
+    given = cast("dict[str, Any]", parsed)
     try:
-        say(access.call(run, tool, cast("dict[str, Any]", parsed), headless=headless))
+        if url is None:
+            say(access.call(_running(_folder(state)), tool, given, headless=headless))
+        else:
+            way = "headless" if headless else sign_in
+            say(connect.call(connect.Wishes(url, _folder(state), client_id, way, store, revision), tool, given))
     except access.AccessFailed as error:
         complain(error.problem, error.cure)
         raise typer.Exit(1) from None
+
+
+@app.command("connect")
+def connect_to(
+    url: Annotated[str, typer.Argument(help="The endpoint of an MCP server.")],
+    client_id: ClientId = None,
+    sign_in: SignIn = "browser",
+    store: Store = "file",
+    revision: Revision = "2026-07-28",
+    full: Annotated[bool, typer.Option("--full", help="Show all that goes over the wire.")] = False,
+    state: State = None,
+) -> None:
+    """Get into any MCP server, telling every step with secrets left out, and list its tools."""
+    from mcp_demo import connect
+    from mcp_demo.access import AccessFailed
+
+    wishes = connect.Wishes(url, _folder(state), client_id, sign_in, store, revision)
+    try:
+        found = connect.tools(wishes, connect.narrate(note, full=full))
+    except AccessFailed as error:
+        complain(error.problem, error.cure)
+        raise typer.Exit(1) from None
+    for tool in found:
+        say(f"{tool.name}  {' '.join((tool.description or '').split())}")
 
 
 @app.command()
