@@ -63,6 +63,9 @@ def run(
         str | None, typer.Option(metavar="TOOL[=JSON]", help="A tool call that needs more than the basic scopes.")
     ] = None,
     origin: Annotated[str | None, typer.Option(help="Origin of a browser page that may call the server.")] = None,
+    anonymous: Annotated[
+        list[str] | None, typer.Option(metavar="METHOD", help="A JSON-RPC method that is open to all on purpose.")
+    ] = None,
     report: Out = None,
     baseline: Annotated[Path | None, typer.Option(help="YAML file of known problems.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings and hardening count too.")] = False,
@@ -84,6 +87,7 @@ def run(
         token=token or target.token,
         operation=_operation(operation) or target.operation,
         origin=origin or target.origin,
+        anonymous=frozenset(anonymous or ()),
     )
     screen = Terminal(verbose=verbose)
 

@@ -77,6 +77,16 @@ def error(body: bytes) -> Mapping[str, Any] | None:
     return _member(body, "error")
 
 
+def method(body: bytes) -> str | None:
+    """The method that a JSON-RPC request names."""
+    try:
+        message: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    named: Any = cast("dict[str, Any]", message).get("method") if isinstance(message, dict) else None
+    return named if isinstance(named, str) else None
+
+
 def _member(body: bytes, name: str) -> Mapping[str, Any] | None:
     for text in (body.decode("utf-8", "replace"), *_events(body)):
         try:

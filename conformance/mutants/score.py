@@ -1,5 +1,6 @@
 """The mutation score: `python -m conformance.mutants.score docs/mutation-score.md`; exit code 1 unless all is found."""
 
+import logging
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +19,7 @@ with them, except those declared beside the bug. Bugs are a few lines in front o
 
 def main() -> int:
     """Judge every mutant, print the score, and write the table if a file is named."""
+    logging.disable(logging.CRITICAL)  # the server complains of the key outages that are part of the play
     rows = [(mutant, red(mutant).keys()) for mutant in MUTANTS]
     killed = sum(is_killed(mutant, found) for mutant, found in rows)
     score = f"{killed} of {len(rows)} planted bugs are found by the check that claims them, and by no other."
