@@ -19,7 +19,8 @@ from mcp_demo.exchange.model import Exchange, Headers, Request, Response
 
 _GUESSABLE_NAMES = [
     "password", "new_password", "confirm_password", "previous_password", "proposed_password", "temporary_password",
-    "confirmation_code", "user_code", "totp", "otp", "mfa_code",
+    "confirmation_code", "user_code", "totp", "otp", "mfa_code", "software_token_mfa_code", "sms_mfa_code",
+    "sms_otp_code", "email_otp_code",
 ]  # fmt: skip
 _NAMES = [
     *_GUESSABLE_NAMES,
@@ -27,7 +28,7 @@ _NAMES = [
     "state", "nonce", "client_secret", "client_assertion", "assertion", "software_statement", "subject_token",
     "actor_token", "id_token_hint", "registration_access_token", "initial_access_token", "request_token", "secret",
     "secret_code", "secret_hash", "secret_access_key", "session_token", "session", "csrf", "csrf_token", "envelope",
-    "dpop", "api_key",
+    "dpop", "api_key", "authorization_code", "aws_secret_access_key", "totp_secret",
 ]  # fmt: skip
 _NORMAL = frozenset(name.replace("_", "") for name in _NAMES)
 _GUESSABLE = frozenset(name.replace("_", "") for name in _GUESSABLE_NAMES)

@@ -1,12 +1,13 @@
 """Planted secrets must not survive the redactor, wherever they are."""
 
 import json
+from urllib.parse import urlencode
 
 import pytest
 
 from mcp_demo.exchange.card import to_html, to_text
 from mcp_demo.exchange.model import Exchange, Request, Response
-from mcp_demo.exchange.redact import redact, redact_text, redact_url, shorten
+from mcp_demo.exchange.redact import redact, redact_json, redact_text, redact_url, shorten
 from mcp_demo.exchange.wire import from_json, to_json
 
 CANARY = "c4n4ryS3cretValueThatMustNeverBeSeenAnywhere0123456789"
@@ -153,3 +154,17 @@ def test_a_challenge_keeps_its_parameters_whatever_comes_first() -> None:
 
 def test_credentials_that_end_in_padding_are_no_challenge() -> None:
     assert "c2VjcmV0LXNlY3JldA" not in redact_text('{"Authorization": "Bearer c2VjcmV0LXNlY3JldA=="}')
+
+
+def test_what_a_user_pools_own_api_calls_its_secrets_is_hidden_too() -> None:
+    """Cognito's `RespondToAuthChallenge` names them differently than OAuth and its own sign-up does."""
+    planted = {
+        "SOFTWARE_TOKEN_MFA_CODE": "123456",
+        "SMS_MFA_CODE": "234567",
+        "EMAIL_OTP_CODE": "345678",
+        "authorization_code": "plantedPlantedPlanted1",
+        "aws_secret_access_key": "plantedPlantedPlanted2",
+        "totp_secret": "PLANTEDPLANTEDPLANTED3",
+    }
+    shown = json.dumps(redact_json({"ChallengeResponses": planted})) + redact_url(f"https://x/?{urlencode(planted)}")
+    assert not [secret for secret in planted.values() if secret in shown]
