@@ -17,6 +17,7 @@ from people import (
 )
 from playwright.sync_api import BrowserContext, Page, ViewportSize, expect
 
+from mcp_demo.deploy.profile import Profile
 from mcp_demo.local.state import Run
 
 _WIDE: ViewportSize = {"width": 1280, "height": 900}
@@ -152,6 +153,24 @@ def test_the_pages_of_a_forgotten_password_lead_to_a_new_one(context: BrowserCon
     _look(page, "Password changed")
     page.get_by_role("link", name="Sign in").click()
     sign_in(page, somebody)
+    expect_hello(page, somebody)
+
+
+def test_who_got_a_temporary_password_chooses_one(context: BrowserContext, stack: Run) -> None:
+    somebody, page = new_person(), context.new_page()
+    Profile.local(stack.aws).cognito().admin_create_user(
+        UserPoolId=stack.issuer.rpartition("/")[2],
+        Username=somebody.username,
+        TemporaryPassword=somebody.password,
+        UserAttributes=[{"Name": "email", "Value": somebody.email}],
+        MessageAction="SUPPRESS",
+    )
+    to_sign_in(page, stack.clients["static"])
+    sign_in(page, somebody)
+    _look(page, "Choose a password")
+    for words in ("New password", "New password again"):
+        page.get_by_label(words, exact=True).fill("My-own-horse-9-battery")
+    press(page, "Set password")
     expect_hello(page, somebody)
 
 
