@@ -29,6 +29,8 @@ def transmit(client: httpx.Client, request: Request, timeout: float) -> Response
     Raises:
         Unanswered: There is no response.
     """
+    if request.method == "GET" and request.header("accept") == "text/event-stream":
+        timeout = min(timeout, 2 * _STREAM_PATIENCE)  # a stream may stay silent for ever
     deadline = time.monotonic() + timeout
     headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in request.headers]
     try:

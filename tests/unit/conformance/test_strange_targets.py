@@ -15,6 +15,7 @@ from conformance.result import Report
 from conformance.run import judge
 from conformance.session import Session
 from conformance.target import Target
+from mcp_demo.exchange.model import Exchange, Request
 
 _CHECKS = Selection(roles=("resource-server",)).of(catalogue.load())
 _URL = "http://localhost:1/mcp"
@@ -158,6 +159,23 @@ def test_a_server_that_answers_a_byte_at_a_time() -> None:
         stop.set()
     assert report.exit_code == 4
     assert report.seconds < 5
+
+
+def test_a_stream_that_stays_open_and_silent_is_an_answer() -> None:
+    stop = threading.Event()
+
+    def stream(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
+        stop.wait(10)
+
+    with _listening(stream) as port:
+        url = f"http://127.0.0.1:{port}/mcp"
+        request = Request("GET", url, (("accept", "text/event-stream"),))
+        exchange = Session(Target(url)).send(Exchange("Stream", "", "", "suite", "server", request))
+        stop.set()
+    assert exchange.response is not None
+    assert exchange.response.status == 200
+    assert exchange.seconds < 4
 
 
 def test_http_that_is_none() -> None:
