@@ -31,6 +31,7 @@ def part_settings(
             jwks_uri=jwks_uri(outputs, endpoints),
             audience=endpoints.audience,
             allowed_origins=endpoints.origins,
+            contexts_file=endpoints.key_dir.parent.parent / "contexts.sqlite3" if endpoints.key_dir else None,
         ),
         "bridge": BridgeSettings(
             bridge_url=endpoints.bridge,

@@ -3,7 +3,7 @@
 from collections.abc import Generator
 
 import pytest
-from people import allow, demo, expect_data, expect_hello, press, sign_in
+from people import add_data, allow, demo, expect_data, expect_hello, press, sign_in
 from playwright.sync_api import BrowserContext, expect
 
 from mcp_demo.local.ports import Ports
@@ -39,7 +39,7 @@ def test_restarts_in_the_middle_of_a_login_go_unnoticed(
     expect_data(page)
 
 
-def test_a_grant_outlives_a_restart_of_everything_but_the_client(
+def test_grant_and_data_outlive_a_restart_of_everything_but_the_client(
     context: BrowserContext, own_stack: Restartable
 ) -> None:
     (run, processes), page = own_stack, context.new_page()
@@ -49,6 +49,10 @@ def test_a_grant_outlives_a_restart_of_everything_but_the_client(
     processes.restart("domain")
     sign_in(page, demo(run))
     expect_hello(page, demo(run))
+    add_data(page, "Kept", "outlives its server")
+    allow(page)
+    expect(page.locator(".entry")).to_have_count(1)
     processes.restart("bridge", "server", "domain")
     press(page, "Fetch MCP Data")
     expect_data(page)
+    expect(page.locator(".entry")).to_contain_text("outlives its server")
