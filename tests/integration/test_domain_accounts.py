@@ -423,3 +423,15 @@ async def test_the_clients_own_flows_do_not_matter_to_the_pages(harness: Harness
         harness.api, harness.settings.user_pool_id, ExplicitAuthFlows=["ALLOW_REFRESH_TOKEN_AUTH"]
     )
     assert "code" in answer(await Browser(harness.app(), client_id).sign_in(harness.add_user()))
+
+
+@pytest.mark.parametrize(("site", "status"), [("same-site", 400), ("cross-site", 400), ("same-origin", 302)])
+async def test_a_page_that_planted_the_form_cookie_still_cannot_sign_anybody_in(
+    harness: Harness, browser: Browser, site: str, status: int
+) -> None:
+    """Pages on other ports of localhost can set cookies here (RFC 6265 §8.5), so the token alone proves little."""
+    name = harness.add_user()
+    await browser.authorize()
+    await browser.follow()
+    browser.http.headers["sec-fetch-site"] = site
+    assert (await browser.submit(username=name, password=PASSWORD)).status_code == status

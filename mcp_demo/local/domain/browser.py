@@ -84,7 +84,9 @@ class Browser:
             UnsafeRequest: It was not, or the browser takes no cookies.
         """
         known = request.cookies.get(self._form_cookie, "")
-        if not known or not hmac.compare_digest(known.encode(), submitted.encode()):
+        # A page on another port of this host can set our cookies, hence know the token; it cannot pass for our own.
+        ours = request.headers.get("sec-fetch-site", "same-origin") == "same-origin"
+        if not ours or not known or not hmac.compare_digest(known.encode(), submitted.encode()):
             raise UnsafeRequest(
                 "invalid_request",
                 "This form was not opened in this browser, or it is too old.",
