@@ -26,6 +26,8 @@ COUNTER = "#registered"
 
 TTL_TRAILS = 7 * DAY
 
+_LONGEST_KEY = 2048  # bytes; DynamoDB refuses to look for more
+
 _STRINGS = (
     "client_id",
     "client_name",
@@ -57,7 +59,7 @@ class DynamoDBRegistry:
 
     def get(self, client_id: str) -> Client | None:
         """A client by its id, read consistently: a deleted client is gone at once."""
-        if not client_id or client_id.startswith("#"):
+        if not client_id or client_id.startswith("#") or len(client_id.encode()) > _LONGEST_KEY:
             return None
         answer = self._client.get_item(TableName=self._table, Key={"client_id": {"S": client_id}}, ConsistentRead=True)
         item = answer.get("Item")

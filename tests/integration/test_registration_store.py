@@ -62,6 +62,8 @@ def test_the_row_that_counts_is_no_client(aws: Deployed) -> None:
     aws.store.add(_client(source="dcr"))
     assert any(row["client_id"]["S"] == COUNTER for row in aws.rows())
     assert aws.store.get(COUNTER) is None
+    for name in ("", "x" * 2048, "x" * 2049, "é" * 1025):
+        assert aws.store.get(name) is None
     assert COUNTER not in {client.client_id for client in aws.store.list(limit=1000).clients}
 
 
