@@ -34,3 +34,14 @@ def test_the_page_says_what_the_docstrings_say() -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.PAGE.read_text(encoding="utf-8") == module.page(), "Run: python docs/api.py"
+
+
+def test_no_step_of_the_flow_is_made_anywhere_but_in_the_engine() -> None:
+    faces = [*(ROOT / "mcp_demo" / name for name in ("cli.py", "access.py", "connect.py"))]
+    for folder in ("mcp_demo/client/web", "mcp_demo/lab", "examples"):
+        faces += (ROOT / folder).glob("*.py")
+    assert len(faces) > 15
+    for face in faces:
+        text = face.read_text(encoding="utf-8")
+        made = ("grant_type", "code_verifier", "code_challenge", "/.well-known/", 'token_endpoint"', "/oauth2/token")
+        assert not [word for word in made if word in text], face
