@@ -5,6 +5,7 @@ be judged · 5 nothing was selected.
 """
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from conformance.report.terminal import Terminal
     from conformance.requirements import Role
     from conformance.result import Report, Result
-    from conformance.target import Operation, Target
+    from conformance.target import Documents, KnownClient, Operation, SignIn, Target
 
 app = typer.Typer(
     name="conformance",
@@ -66,6 +67,19 @@ def run(
     anonymous: Annotated[
         list[str] | None, typer.Option(metavar="METHOD", help="A JSON-RPC method that is open to all on purpose.")
     ] = None,
+    allow_registration: Annotated[
+        bool,
+        typer.Option("--allow-registration", help="Register clients; they are deleted again where that is offered."),
+    ] = False,
+    host_documents: Annotated[
+        bool, typer.Option("--host-documents", help="Serve client metadata documents on this machine's loopback.")
+    ] = False,
+    client: Annotated[str | None, typer.Option(metavar="ID", help="A client that is registered already.")] = None,
+    redirect_uri: Annotated[str | None, typer.Option(help="Its redirect URI.")] = None,
+    sign_in: Annotated[
+        str | None,
+        typer.Option("--sign-in", metavar="NAME", help="Sign this user in; the password is in $MCP_PASSWORD."),
+    ] = None,
     report: Out = None,
     baseline: Annotated[Path | None, typer.Option(help="YAML file of known problems.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings and hardening count too.")] = False,
@@ -87,6 +101,10 @@ def run(
         token=token or target.token,
         operation=_operation(operation) or target.operation,
         origin=origin or target.origin,
+        may_register=allow_registration or target.may_register,
+        documents=_documents() if host_documents else target.documents,
+        client=_client(client, redirect_uri) or target.client,
+        sign_in=_sign_in(sign_in) or target.sign_in,
         anonymous=frozenset(anonymous or ()),
     )
     screen = Terminal(verbose=verbose)
@@ -234,6 +252,32 @@ def _target(url: str | None, stack: Path | None, revision: str) -> "Target":
     if url is None:
         raise typer.BadParameter("Give the URL of an MCP endpoint, or --stack.", param_hint="URL")
     return Target(url, revision)
+
+
+def _documents() -> "Documents":
+    from conformance.documents import LoopbackDocuments
+
+    return LoopbackDocuments()
+
+
+def _client(identifier: str | None, redirect_uri: str | None) -> "KnownClient | None":
+    from conformance.target import KnownClient
+
+    if (identifier is None) != (redirect_uri is None):
+        raise typer.BadParameter("A client takes both --client and --redirect-uri.", param_hint="--client")
+    return None if identifier is None or redirect_uri is None else KnownClient(identifier, redirect_uri)
+
+
+def _sign_in(username: str | None) -> "SignIn | None":
+    if username is None:
+        return None
+    from conformance.journey import BrowserTraveller
+    from mcp_demo.local.browser import find
+
+    password = os.environ.get("MCP_PASSWORD")
+    if not password:
+        raise typer.BadParameter("Give the password in $MCP_PASSWORD.", param_hint="--sign-in")
+    return BrowserTraveller(username, password, executable=find)
 
 
 def _operation(given: str | None) -> "Operation | None":

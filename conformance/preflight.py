@@ -113,6 +113,11 @@ def _notice(target: Target, wanted: frozenset[Capability]) -> tuple[Finding, ...
         for capability, cure in HOW_TO_GIVE.items()
         if capability in wanted - target.capabilities
     ]
+    if target.may_register and Capability.REGISTRATION in wanted:
+        words = (
+            "Registers some twenty clients at the authorization server, and deletes them again where it offers that."
+        )
+        findings.append(Finding("side effect", "note", words))
     if target.operation is not None and target.operation.side_effect:
         findings.append(Finding("side effect", "note", target.operation.side_effect))
     return tuple(findings)

@@ -25,7 +25,7 @@ class Capability(StrEnum):
 
 HOW_TO_GIVE = {
     Capability.TOKEN: "give an access token: --token",
-    Capability.SIGN_IN: "let the suite sign a test user in: --stack, or --sign-in",
+    Capability.SIGN_IN: "let the suite sign a test user in: --stack, or --sign-in NAME",
     Capability.TEST_ISSUER: "let the target trust keys the suite signs with: --stack",
     Capability.REGISTRATION: "allow the suite to register clients: --allow-registration",
     Capability.PERSON: "have a person at the browser: --headed",

@@ -1,4 +1,4 @@
-"""The reference bridge with registration, in this process; in front of it a resource, behind it a stand-in user pool."""
+"""The reference bridge with registration, in this process; before it a resource, behind it a stand-in user pool."""
 
 import json
 import time
@@ -263,7 +263,7 @@ def _bridge(lab: Lab, domain: str, changes: dict[str, Any], policy: dict[str, An
         families=MemoryFamilies(grace=0.0),
         http=httpx.AsyncClient(transport=httpx.MockTransport(lab.pool.answer)),
     )
-    rules = replace(Policy(cognito.scopes(lab.mcp)), **policy)
+    rules = replace(Policy(scopes=cognito.scopes(lab.mcp)), **policy)
     return _with_registration(app, Registrations(lab.registry, time.time, endpoint, rules))
 
 

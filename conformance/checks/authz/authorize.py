@@ -117,7 +117,7 @@ def pkce_method(server: AuthorizationServer) -> Problems:
 @checks.add(
     "as.authorize.error",
     "AS-AUTHZ-ERROR",
-    expected="unsupported_response_type, invalid_scope and access_denied at the redirect URI, with state, without a code",
+    expected="unsupported_response_type, invalid_scope and access_denied at the redirect URI, with state, no code",
     why="A client that never hears back waits for ever, and its user does not know why.",
     fix="Once client and redirect URI are known to be good, send every other error there.",
     cognito="The user pool shows its own error page for some errors: check before you redirect to it.",

@@ -1,11 +1,13 @@
 """Authorization codes (OAuth 2.1 §4.1.2, §4.1.3; RFC 7636; RFC 9700 §4.8.2).
 
-All attacks are made on one code, which is redeemed rightly in the end. That last success proves that the code was good
-when it was refused; where it fails, because a server withdraws a code after the first mistake, each attack gets another.
+All attacks are made on one code, which is redeemed rightly in the end. That last success proves that the code was
+good when it was refused; where it fails, because a server withdraws a code after the first mistake, each attack gets
+another.
 """
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.authz import checks
@@ -58,9 +60,9 @@ def _attack_all(server: AuthorizationServer) -> dict[str, Exchange]:
     grant = server.grant("A login whose code is attacked")
     found: dict[str, Exchange] = {}
     for name, attack in ATTACKS.items():
-        try:
+        with suppress(Blocked):
             found[name] = attack(server, grant)
-        except Blocked:
+        if name not in found:
             continue
         if tokens(found[name]):  # the attack went through: the code is gone
             grant = server.grant("A login whose code is attacked")
@@ -75,9 +77,9 @@ def _attack_all(server: AuthorizationServer) -> dict[str, Exchange]:
 
 def _judge(server: AuthorizationServer, name: str, *expected: str) -> Problems:
     exchange = attacked(server, name)
-    if tokens(exchange) or status(exchange) < 400:
+    if tokens(exchange):
         yield Problem(f"tokens for a code with {name}", exchange)
-    elif status(exchange) >= 500 or error_of(exchange) not in expected:
+    elif not 400 <= status(exchange) < 500 or error_of(exchange) not in expected:
         yield Problem(f"{shown(exchange)}, {error_of(exchange)} instead of {expected[0]}: {name}", exchange)
 
 
@@ -86,7 +88,7 @@ def _judge(server: AuthorizationServer, name: str, *expected: str) -> Problems:
     "AS-PKCE-VERIFIER",
     expected="400 invalid_grant for a wrong verifier and for the challenge itself; no tokens without one",
     why="The verifier is all that keeps a stolen code from being redeemed.",
-    fix="Hash the verifier, compare it with the challenge that the code was issued for, and refuse where it is missing.",
+    fix="Hash the verifier, compare it with the challenge of the code, and refuse where it is missing.",
     needs=_NEEDS,
 )
 def verifier(server: AuthorizationServer) -> Problems:
@@ -169,10 +171,8 @@ def _parallel(server: AuthorizationServer) -> list[Exchange]:
 def downgrade(server: AuthorizationServer) -> Problems:
     """A verifier is refused where there was no challenge."""
     clients = [server.client]
-    try:
+    with suppress(Blocked, NotApplicable):
         clients.append(server.confidential)
-    except (Blocked, NotApplicable):
-        pass
     for client in clients:
         require_control(server, client)
         changes = {"code_challenge": None, "code_challenge_method": None}

@@ -61,7 +61,7 @@ def endpoints(server: AuthorizationServer) -> Problems:
     "as.cors.not-authorize",
     "AS-AUTHZ-NO-CORS",
     expected="no Access-Control-Allow-Origin at the authorization endpoint",
-    why="It is for browsers to visit, not for pages to read: a page that reads it could walk through a login by itself.",
+    why="It is for browsers to visit, not for pages to read: a page that reads it could log in by itself.",
     fix="Keep the CORS middleware away from the authorization and consent routes.",
 )
 def not_authorize(server: AuthorizationServer) -> Problems:

@@ -1,4 +1,4 @@
-"""How client metadata documents are fetched (CIMD §4.3, §4.4, §6.5, §6.6; MCP Authorization Server Abuse Protection)."""
+"""How client metadata documents are fetched (CIMD §4.3, §4.4, §6.5, §6.6; MCP Abuse Protection)."""
 
 import json
 
@@ -62,7 +62,7 @@ def no_cache_bad(server: AuthorizationServer) -> Problems:
     "AS-CIMD-SSRF",
     expected="no connection to inner addresses however they are written, nor by a redirect; the same error for all",
     why="The server fetches what a stranger names: it must not become the stranger's way into the inner network.",
-    fix="Resolve once, check every address against the special-purpose registries, connect to that address, follow no redirect.",
+    fix="Resolve once, check every address, connect to the one that was checked, follow no redirect.",
     cognito="On AWS, 169.254.169.254 hands out the credentials of the role.",
     needs=_NEEDS,
 )

@@ -193,7 +193,7 @@ def consent_page(server: AuthorizationServer) -> Problems:
     page = server.following(page) or page
     source = response(page).body.decode("utf-8", "replace")
     text = text_of(source)
-    if _MARKUP in source:
+    if _MARKUP.partition(">")[0] in source:
         yield Problem("the client's name is put into the page as markup", page)
     elif "Suite" not in text:
         yield Problem("the page does not name the client", page)
@@ -216,7 +216,7 @@ def _named(server: AuthorizationServer) -> Client:
     "AS-PROXY-CONSENT-INTEGRITY",
     expected="no approval without the form's token, from another origin, or from another browser; safe cookies",
     why="A page of a stranger could press the button for the person.",
-    fix="Seal the request into the form, tie it to a cookie that is HttpOnly, SameSite=Lax, and on https Secure, __Host-.",
+    fix="Seal the request into the form, tie it to a cookie that is HttpOnly, SameSite=Lax, Secure, __Host-.",
     needs=_NEEDS,
 )
 def consent_integrity(server: AuthorizationServer) -> Problems:

@@ -1,5 +1,7 @@
 """Refresh tokens (OAuth 2.1 §4.3, MCP Token Theft)."""
 
+from contextlib import suppress
+
 from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.authz import checks
 from conformance.target import Capability
@@ -59,10 +61,8 @@ def _bound(server: AuthorizationServer) -> dict[str, Exchange]:
         grant.client, token, "A refresh for another resource", resource="https://other.conformance.example/mcp"
     )
     token = str(tokens(found["another resource"]).get("refresh_token") or token)
-    try:
+    with suppress(Blocked):
         found["another client"] = server.refresh(server.other_client, token, "A refresh by another client")
-    except Blocked:
-        pass
     return found
 
 

@@ -17,9 +17,14 @@ from mcp_demo.exchange.model import Request
 
 _FLOW = (Capability.SIGN_IN, Capability.CLIENT)
 _CODES = {
-    "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type",
-    "invalid_scope", "invalid_target",
-}  # fmt: skip
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+    "invalid_target",
+}
 _MOST_SECONDS = 3600
 
 
@@ -54,7 +59,7 @@ def client_types(server: AuthorizationServer) -> Problems:
     "as.token.response",
     "AS-TOKEN-RESPONSE",
     expected="200, application/json, access_token, token_type, a number as expires_in, scope where it differs",
-    why="A client that cannot read the answer has no token, and one that is not told its scopes acts on the wrong ones.",
+    why="A client that cannot read the answer has no token, and one that is not told its scopes assumes wrong ones.",
     fix="Send expires_in as a number, and scope whenever it is not what was asked for.",
     needs=_FLOW,
 )
@@ -143,7 +148,7 @@ def error(server: AuthorizationServer) -> Problems:
 @checks.add(
     "as.token.client-auth",
     "AS-TOKEN-CLIENT-AUTH",
-    expected="invalid_client without a secret and with a wrong one, 401 with WWW-Authenticate after Basic; invalid_request for two methods",
+    expected="invalid_client without a secret and with a wrong one, 401 with a challenge after Basic",
     why="If the bridge adds the secret for whoever names the client, the secret protects nothing.",
     fix="Check the client's own secret before calling upstream with yours.",
     cognito="The app client's secret belongs to the bridge; its clients have secrets of their own.",
@@ -193,7 +198,7 @@ def client_auth(server: AuthorizationServer) -> Problems:
     expected="aud naming the resource that was asked for, and no other",
     why="A token that is good everywhere can be carried from one server to the next.",
     fix="Bind the token to resource; where the issuer cannot, use scopes that belong to one resource only.",
-    cognito="Needs resource binding (managed login, Essentials or Plus). Without it, only scopes tell what a token is for.",
+    cognito="Needs resource binding (managed login, Essentials or Plus). Else only scopes tell.",
     needs=_FLOW,
 )
 def audience(server: AuthorizationServer) -> Problems:
