@@ -1,6 +1,7 @@
 """Bugs in metadata, registration, and the answers that anybody can see."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -140,7 +141,9 @@ async def ignores_documents(seen: Seen, forward: Forward, lab: Lab) -> Answer:
 # --- registration
 
 
-def _registers(name: str, bug: str, check: str, change: Any, *also: str, status: int | None = None) -> None:
+def _registers(
+    name: str, bug: str, check: str, change: Callable[[dict[str, Any]], object], *also: str, status: int | None = None
+) -> None:
     """A bug in the answer to a registration."""
 
     async def changed(seen: Seen, forward: Forward, lab: Lab) -> Answer:
@@ -154,7 +157,7 @@ def _registers(name: str, bug: str, check: str, change: Any, *also: str, status:
     mutant(check, *also)(changed)
 
 
-def _asks(name: str, bug: str, check: str, change: Any, *also: str) -> None:
+def _asks(name: str, bug: str, check: str, change: Callable[[dict[str, Any]], object], *also: str) -> None:
     """A bug in what of a registration is read."""
 
     async def changed(seen: Seen, forward: Forward, lab: Lab) -> Answer:
@@ -308,7 +311,7 @@ async def deletes_nothing(seen: Seen, forward: Forward, lab: Lab) -> Answer:
 # --- authorization endpoint and redirects
 
 
-def _authorizes(name: str, bug: str, check: str, change: Any, *also: str) -> None:
+def _authorizes(name: str, bug: str, check: str, change: Callable[[dict[str, str], Lab], Any], *also: str) -> None:
     """A bug in how an authorization request is read."""
 
     async def changed(seen: Seen, forward: Forward, lab: Lab) -> Answer:
@@ -428,7 +431,7 @@ _authorizes(
 )
 
 
-def _matching(name: str, bug: str, check: str, matches: Any, *also: str) -> None:
+def _matching(name: str, bug: str, check: str, matches: Callable[[str, str], bool], *also: str) -> None:
     """A bug in how redirect URIs are compared: what fits is put in the place of the registered one."""
     broken(
         name,

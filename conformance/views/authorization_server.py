@@ -429,7 +429,7 @@ class AuthorizationServer(View):
         """
         if self.target.sign_in is None:
             raise Blocked.without(Capability.SIGN_IN)
-        url = self.authorization_url(client, **changes)
+        url = self.authorization_url(client, more=(), **changes)
         redirect_uri = changes.get("redirect_uri") or client.redirect_uri
         journey = self._go(url, redirect_uri, approve)
         back = (("location", journey.returned),) if journey.returned else ()
@@ -467,7 +467,7 @@ class AuthorizationServer(View):
             Blocked: The login did not end with one.
         """
         client = client or self.client
-        journey = self.travel(client, name, **changes)
+        journey = self.travel(client, name, approve=True, **changes)
         code = parameters(journey.returned or "").get("code")
         if code is None:
             reason = parameters(journey.returned or "").get("error")
