@@ -1,5 +1,7 @@
 """The authorization endpoint before anybody has signed in (OAuth 2.1 §3.1, §4.1.1)."""
 
+from typing import Any
+
 from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.authz import checks
 from conformance.target import Capability
@@ -26,7 +28,7 @@ def require_control(server: AuthorizationServer, client: Client) -> Exchange:
     return exchange
 
 
-def never_a_code(server: AuthorizationServer, client: Client, name: str, /, **changes: str | None) -> Problems:
+def never_a_code(server: AuthorizationServer, client: Client, name: str, /, **changes: Any) -> Problems:
     """A request that must not lead to a code, neither at once nor after a login."""
     exchange = server.authorize(client, name, **changes)
     what = outcome(exchange, client.redirect_uri)
@@ -131,7 +133,8 @@ def error(server: AuthorizationServer) -> Problems:
         ("response_type", "foo", "unsupported_response_type"),
         ("scope", "conformance:unknown", "invalid_scope"),
     ):
-        exchange = server.authorize(client, f"With an unknown {name}", **{name: value})
+        wrong: dict[str, Any] = {name: value}
+        exchange = server.authorize(client, f"With an unknown {name}", **wrong)
         what = outcome(exchange, client.redirect_uri)
         given = parameters(location(exchange) or "")
         if what == "error" and given.get("error") not in (code, "invalid_request", "unauthorized_client"):

@@ -8,6 +8,7 @@ another.
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import Any
 
 from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.authz import checks
@@ -157,7 +158,8 @@ def _parallel(server: AuthorizationServer) -> list[Exchange]:
     if not server.session.concurrent:
         return [server.redeem(grant, "One of several uses") for _ in range(3)]
     with ThreadPoolExecutor(10) as pool:
-        return list(pool.map(lambda _: server.redeem(grant, "One of ten uses at once"), range(10)))
+        uses = [pool.submit(server.redeem, grant, "One of ten uses at once") for _ in range(10)]
+        return [use.result() for use in uses]
 
 
 @checks.add(
@@ -175,7 +177,7 @@ def downgrade(server: AuthorizationServer) -> Problems:
         clients.append(server.confidential)
     for client in clients:
         require_control(server, client)
-        changes = {"code_challenge": None, "code_challenge_method": None}
+        changes: dict[str, Any] = {"code_challenge": None, "code_challenge_method": None}
         exchange = server.authorize(client, f"Without code_challenge, as {client.name}", **changes)
         if outcome(exchange, client.redirect_uri) not in ("proceeds", "code"):
             continue

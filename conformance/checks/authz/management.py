@@ -1,6 +1,6 @@
 """Reading, changing and deleting a registration (RFC 7592). Not demanded by MCP."""
 
-from typing import Any
+from typing import Any, cast
 
 from conformance.check import NotApplicable, Problem, Problems
 from conformance.checks.authz import checks
@@ -62,7 +62,7 @@ def lifecycle(server: AuthorizationServer) -> Problems:
             yield Problem(f"{shown(exchange)} for a change to {words}", exchange)
     changed = server.manage("PUT", uri, own, "Change a registration rightly", {**kept, "redirect_uris": [WEB]})
     fresh: Any = json_body(changed)
-    own = str(fresh.get("registration_access_token") or own) if isinstance(fresh, dict) else own
+    own = str(cast("dict[str, Any]", fresh).get("registration_access_token") or own) if isinstance(fresh, dict) else own
     gone = server.manage("DELETE", uri, own, "Delete a registration")
     if status(gone) != 204:
         yield Problem(f"{shown(gone)} to a deletion", gone)

@@ -1,5 +1,6 @@
 """Where the browser is sent (OAuth 2.1 §2.3.1, §4.1.2.1; RFC 8252 §7.3; MCP Open Redirection)."""
 
+from typing import Any
 from urllib.parse import urlsplit
 
 from conformance.check import Blocked, Problem, Problems
@@ -124,7 +125,7 @@ def loopback_narrow(server: AuthorizationServer) -> Problems:
 def no_open(server: AuthorizationServer) -> Problems:
     """Nobody is sent to an address that is not known."""
     stranger = Client("conformance-unknown", _EVIL)
-    attempts = [
+    attempts: list[tuple[Client, str, dict[str, Any]]] = [
         (stranger, "An unknown client", {}),
         (stranger, "An unknown client and a bad response type", {"response_type": "foo"}),
         (stranger, "No client at all", {"client_id": None}),
@@ -159,7 +160,11 @@ def no_open(server: AuthorizationServer) -> Problems:
 def untrusted(server: AuthorizationServer) -> Problems:
     """A client that registered itself cannot redirect people right away."""
     client = server.web_client
-    for words, changes in (("An invalid scope", {"scope": "conformance:x"}), ("prompt=none", {"prompt": "none"})):
+    wrong: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("An invalid scope", {"scope": "conformance:x"}),
+        ("prompt=none", {"prompt": "none"}),
+    )
+    for words, changes in wrong:
         exchange = server.authorize(client, f"{words}, from an unchecked client", **changes)
         if outcome(exchange, client.redirect_uri) in ("error", "code", "elsewhere"):
             yield Problem(f"redirects to {client.redirect_uri} at once: {words.lower()}", exchange)
