@@ -1,5 +1,9 @@
 """Bugs in codes, tokens, client documents, consent: what shows only to who goes further."""
 
+# Stand-ins are given by the path of what they replace, so their parameters have no type to infer.
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
 import re
 import time
 from collections.abc import Callable
