@@ -87,6 +87,7 @@ def create_app(
         lifespan=lifespan,
         exception_handlers={answers.Stop: answers.stop_page, OAuthError: answers.oauth_error, Exception: answers.crash},
     )
+    app.router.redirect_slashes = False  # a callback with a slash is another address, not one to send a code on to
     app.state.bridge = bridge
     return app
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
 
 from mcp_demo.deploy.endpoints import Endpoints
@@ -77,8 +78,11 @@ class Deployed:
         ]
 
     def sweep(self) -> dict[str, int]:
-        """Run the sweep as the schedule would."""
-        answer = self.client("lambda").invoke(FunctionName=self.outputs["SweepFunction"])
+        """Run the sweep as the schedule would: once, however long it takes."""
+        patient = Config(read_timeout=310, retries={"total_max_attempts": 1}, proxies={})  # pyright: ignore[reportArgumentType]
+        session = self.profile.session
+        functions = session.client("lambda", endpoint_url=self.profile.endpoint, config=patient)  # pyright: ignore[reportUnknownMemberType]
+        answer = functions.invoke(FunctionName=self.outputs["SweepFunction"])
         return json.loads(answer["Payload"].read())
 
 

@@ -55,7 +55,7 @@ def _create(kind: Kind, settings: ClientSettings, transport: Transport) -> FastA
     def missing(request: Request, error: Exception) -> Response:
         return site.stop("There is no such page", "This client has one page only.", 404)
 
-    app = FastAPI(lifespan=lifespan, title=kind.title, openapi_url=None)
+    app = FastAPI(lifespan=lifespan, title=kind.title, openapi_url=None, redirect_slashes=False)
     app.state.site = site
     app.add_middleware(BodyLimit)
     app.add_exception_handler(ForeignForm, refused)

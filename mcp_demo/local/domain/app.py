@@ -90,7 +90,9 @@ def create_app(settings: DomainSettings | None = None, *, clock: Callable[[], fl
         yield
         store.close()
 
-    app = FastAPI(title="User-pool domain (local stand-in)", openapi_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="User-pool domain (local stand-in)", openapi_url=None, lifespan=lifespan, redirect_slashes=False
+    )
     app.middleware("http")(_loopback_only)
     _answer_errors(app, parts)
     for router in _ROUTERS:

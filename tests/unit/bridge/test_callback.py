@@ -104,3 +104,9 @@ async def test_a_key_rotated_and_a_bridge_restarted_in_mid_login_go_unnoticed() 
         cookies = before.cookies
     async with browser(envelope_keys=[secrets.token_urlsafe(32), KEY], cookies=cookies) as after:
         assert "code" in answer(await after.get("/callback", params={"code": "c", "state": state}))
+
+
+async def test_a_callback_with_a_slash_is_another_address_and_leads_nowhere() -> None:
+    async with browser() as visit:
+        response = await visit.get("/callback/", params={"code": "c"}, headers={"host": "elsewhere.example"})
+    assert (response.status_code, "location" in response.headers) == (404, False)
