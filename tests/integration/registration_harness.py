@@ -80,8 +80,8 @@ class Deployed:
     def sweep(self) -> dict[str, int]:
         """Run the sweep as the schedule would: once, however long it takes."""
         patient = Config(read_timeout=310, retries={"total_max_attempts": 1}, proxies={})  # pyright: ignore[reportArgumentType]
-        session = self.profile.session
-        functions = session.client("lambda", endpoint_url=self.profile.endpoint, config=patient)  # pyright: ignore[reportUnknownMemberType]
+        session: Any = self.profile.session
+        functions: Any = session.client("lambda", endpoint_url=self.profile.endpoint, config=patient)
         answer = functions.invoke(FunctionName=self.outputs["SweepFunction"])
         return json.loads(answer["Payload"].read())
 
