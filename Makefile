@@ -29,7 +29,7 @@ lab: setup ## JupyterLab on the first notebook
 
 check: setup ## Format, lint, types, import rules, templates
 	.venv/bin/ruff format --check .
-	.venv/bin/ruff check .
+	.venv/bin/ruff check --no-cache .
 	.venv/bin/pyright
 	.venv/bin/lint-imports
 	.venv/bin/cfn-lint infrastructure/*.yaml

@@ -4,10 +4,10 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from conformance.mutants.authz_also import ALSO
 
 from conformance import catalogue, requirements
 from conformance.mutants import authz_back, authz_front
+from conformance.mutants.authz_also import ALSO
 from conformance.mutants.authz_plant import MUTANTS, Mutant, judged, red
 from conformance.requirements import REVISIONS
 
