@@ -46,11 +46,14 @@ _RULES: dict[str, str] = {
     "x-key": "border:0;font-size:inherit;text-align:left;vertical-align:top;font-weight:500;padding:1px 12px 1px 0;"
     "white-space:nowrap;width:1%;"
     "color:light-dark(#57606a,#a3acb9)",
-    "x-value": "border:0;text-align:left;vertical-align:top;padding:1px 0;overflow-wrap:anywhere;white-space:pre-wrap",
-    "x-mark": "border:0;text-align:left;vertical-align:top;padding:1px 0 1px 7px;overflow-wrap:anywhere;"
+    # A notebook's own sheet stripes table rows and colours cells, for its theme and not for ours.
+    "x-row": "background:none",
+    "x-value": "color:inherit;border:0;text-align:left;vertical-align:top;padding:1px 0;overflow-wrap:anywhere;"
+    "white-space:pre-wrap",
+    "x-mark": "color:inherit;border:0;text-align:left;vertical-align:top;padding:1px 0 1px 7px;overflow-wrap:anywhere;"
     "white-space:pre-wrap;border-left:3px solid light-dark(#c98a00,#e3b341)",
-    "x-body": "margin:0;padding:8px 10px;border-radius:6px;font:12.5px/1.5 ui-monospace,monospace;white-space:pre-wrap;"
-    "overflow-wrap:anywhere;max-height:340px;overflow:auto;background:light-dark(#f4f6f8,#12141a)",
+    "x-body": "color:inherit;margin:0;padding:8px 10px;border-radius:6px;font:12.5px/1.5 ui-monospace,monospace;"
+    "white-space:pre-wrap;overflow-wrap:anywhere;max-height:340px;overflow:auto;background:light-dark(#f4f6f8,#12141a)",
     "x-fold": "margin:10px 0 0;font-size:12.5px",
     "x-sum": "cursor:pointer;color:light-dark(#57606a,#a3acb9)",
     "x-mono": "font-family:ui-monospace,monospace",
@@ -189,10 +192,12 @@ def _headers(headers: Headers, pen: _Pen) -> str:
 
 def _table(pairs: Iterable[tuple[str, str]], pen: _Pen, marked: frozenset[str] = frozenset()) -> str:
     rows = "".join(
-        "<tr>"
-        + pen("th", "x-key", escape(key), ' scope="row"')
-        + pen("td", "x-mark" if key in marked else "x-value", escape(value))
-        + "</tr>"
+        pen(
+            "tr",
+            "x-row",
+            pen("th", "x-key", escape(key), ' scope="row"')
+            + pen("td", "x-mark" if key in marked else "x-value", escape(value)),
+        )
         for key, value in pairs
     )
     return pen("table", "x-table", rows) if rows else ""

@@ -74,6 +74,7 @@ class Flow:
         if self._by_hand:
             self.callback_url = self._listener(url, redirect_uri)
             return self.callback_url
+        self._listener.close()  # this browser is watched; a port that takes connections and never answers would hold it
         user = self._run.user
         browser = HeadlessBrowser(user.username, user.password, executable=require(), on_page=self._look)
         with ThreadPoolExecutor(1) as thread:  # a notebook has an event loop, beside which this browser cannot run
