@@ -42,12 +42,13 @@ _RULES: dict[str, str] = {
     "x-good": "color:light-dark(#0f6b2b,#7fdc99)",
     "x-bad": "color:light-dark(#a3211b,#ff9c94)",
     "x-part": "font-size:11.5px;color:light-dark(#57606a,#a3acb9);margin:6px 0 1px",
-    "x-table": "border-collapse:collapse;table-layout:auto;width:100%;margin:0;font:12.5px/1.5 ui-monospace,monospace",
+    "x-table": "color:inherit;border-collapse:collapse;table-layout:auto;width:100%;margin:0;"
+    "font:12.5px/1.5 ui-monospace,monospace",
     "x-key": "border:0;font-size:inherit;text-align:left;vertical-align:top;font-weight:500;padding:1px 12px 1px 0;"
     "white-space:nowrap;width:1%;"
     "color:light-dark(#57606a,#a3acb9)",
     # A notebook's own sheet stripes table rows and colours cells, for its theme and not for ours.
-    "x-row": "background:none",
+    "x-row": "background:none;color:inherit",
     "x-value": "color:inherit;border:0;text-align:left;vertical-align:top;padding:1px 0;overflow-wrap:anywhere;"
     "white-space:pre-wrap",
     "x-mark": "color:inherit;border:0;text-align:left;vertical-align:top;padding:1px 0 1px 7px;overflow-wrap:anywhere;"
