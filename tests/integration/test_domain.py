@@ -2,11 +2,9 @@
 
 import asyncio
 import hashlib
-import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -24,6 +22,7 @@ from domain_harness import (
     Clock,
     Harness,
     answer,
+    claims_of,
     make_client,
     running_harness,
 )
@@ -52,11 +51,6 @@ def app(harness: Harness) -> FastAPI:
 @pytest.fixture
 def browser(app: FastAPI, harness: Harness) -> Browser:
     return Browser(app, harness.public)
-
-
-def claims_of(token: str) -> dict[str, Any]:
-    payload = token.split(".")[1]
-    return json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
 
 
 async def test_a_sign_in_gives_a_code_and_the_code_gives_tokens(harness: Harness, browser: Browser) -> None:

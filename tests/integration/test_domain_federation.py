@@ -1,10 +1,8 @@
 """Signing in through an external OpenID Connect provider: another pool's domain plays it, on a real port."""
 
-import json
 import socket
 import threading
 import time
-from base64 import urlsafe_b64decode
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +12,17 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 import uvicorn
-from domain_harness import DOMAIN, PASSWORD, Browser, Harness, answer, make_client, make_harness, running_harness
+from domain_harness import (
+    DOMAIN,
+    PASSWORD,
+    Browser,
+    Harness,
+    answer,
+    claims_of,
+    make_client,
+    make_harness,
+    running_harness,
+)
 from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import RSAKey
@@ -94,11 +102,6 @@ def app(federation: Federation) -> FastAPI:
 @pytest.fixture
 def browser(app: FastAPI, federation: Federation) -> Browser:
     return Browser(app, federation.own_client)
-
-
-def claims_of(token: str) -> dict[str, Any]:
-    payload = token.split(".")[1]
-    return json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
 
 
 async def to_the_provider(browser: Browser, **changes: str | None) -> httpx.Response:

@@ -1,8 +1,6 @@
 """Revocation, rotation, sign-out everywhere, client credentials and native registration over a real MiniStack."""
 
 import asyncio
-import json
-from base64 import urlsafe_b64decode
 from collections.abc import Generator
 from typing import Any
 
@@ -20,6 +18,7 @@ from domain_harness import (
     Clock,
     Harness,
     answer,
+    claims_of,
     make_client,
     running_harness,
 )
@@ -44,11 +43,6 @@ def app(harness: Harness) -> FastAPI:
 @pytest.fixture
 def browser(app: FastAPI, harness: Harness) -> Browser:
     return Browser(app, harness.public)
-
-
-def claims_of(token: str) -> dict[str, Any]:
-    payload = token.split(".")[1]
-    return json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
 
 
 async def refresh(browser: Browser, token: str) -> httpx.Response:
