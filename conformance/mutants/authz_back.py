@@ -17,7 +17,7 @@ from conformance.mutants.authz_front import form, query, with_form, with_query
 from conformance.mutants.authz_plant import MUTANTS, broken, mutant
 from conformance.mutants.authz_reference import _KEY, Lab  # pyright: ignore[reportPrivateUsage]
 from conformance.mutants.plant import Answer, Forward, Seen
-from conformance.views.authorization_server import NATIVE
+from conformance.views.grants import NATIVE
 from mcp_demo import cognito
 from mcp_demo.bridge.envelope import EnvelopeRefused, Envelopes
 from mcp_demo.bridge.payloads import CodeGrant, RefreshGrant

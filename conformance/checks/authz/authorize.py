@@ -6,8 +6,9 @@ from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.authz import checks
 from conformance.target import Capability
 from conformance.views.answers import fields, media_type, response, shown, status
-from conformance.views.authorization_server import STATE, AuthorizationServer, Client, error_of
+from conformance.views.authorization_server import AuthorizationServer
 from conformance.views.forms import leads_to, location, outcome, parameters
+from conformance.views.grants import STATE, Client, error_of
 from mcp_demo.exchange.model import Exchange
 from mcp_demo.oauth import pkce
 

@@ -15,8 +15,9 @@ from conformance.checks.authz import checks
 from conformance.checks.authz.authorize import require_control
 from conformance.target import Capability
 from conformance.views.answers import shown, status
-from conformance.views.authorization_server import AuthorizationServer, Client, Grant, error_of, tokens
+from conformance.views.authorization_server import AuthorizationServer
 from conformance.views.forms import outcome, parameters
+from conformance.views.grants import Client, Grant, error_of, tokens
 from mcp_demo.exchange.model import Exchange
 from mcp_demo.oauth import pkce
 

@@ -5,7 +5,8 @@ from typing import Any
 from conformance.check import NotApplicable, Problem, Problems
 from conformance.checks.authz import checks
 from conformance.views.answers import fields, shown, status
-from conformance.views.authorization_server import AuthorizationServer, Client
+from conformance.views.authorization_server import AuthorizationServer
+from conformance.views.grants import Client
 from mcp_demo.exchange.model import Exchange, Request
 
 _ORIGIN = "https://page.conformance.example"

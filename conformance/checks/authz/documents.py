@@ -6,8 +6,9 @@ from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.authz import checks
 from conformance.target import Capability
 from conformance.views.answers import response, shown, status
-from conformance.views.authorization_server import NATIVE, WEB, AuthorizationServer, Client, error_of
+from conformance.views.authorization_server import AuthorizationServer
 from conformance.views.forms import outcome, text_of
+from conformance.views.grants import NATIVE, WEB, Client, error_of
 from mcp_demo.exchange.model import Exchange
 
 _NEEDS = (Capability.DOCUMENTS,)

@@ -8,8 +8,9 @@ from conformance.checks.authz.documents import good_document, refused
 from conformance.documents import LoopbackDocuments
 from conformance.target import Capability
 from conformance.views.answers import shown
-from conformance.views.authorization_server import NATIVE, AuthorizationServer, Client
+from conformance.views.authorization_server import AuthorizationServer
 from conformance.views.forms import outcome
+from conformance.views.grants import NATIVE, Client
 
 _NEEDS = (Capability.DOCUMENTS,)
 _PATIENCE = 7.0

@@ -6,7 +6,8 @@ from conformance.check import NotApplicable, Problem, Problems
 from conformance.checks.authz import checks
 from conformance.target import Capability
 from conformance.views.answers import json_body, shown, status
-from conformance.views.authorization_server import NATIVE, WEB, AuthorizationServer, Client, error_of, registered
+from conformance.views.authorization_server import AuthorizationServer
+from conformance.views.grants import NATIVE, WEB, Client, error_of, registered
 
 _NEEDS = (Capability.REGISTRATION,)
 

@@ -10,7 +10,7 @@ from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.authz import checks
 from conformance.target import Capability
 from conformance.views.answers import response, shown, status
-from conformance.views.authorization_server import NATIVE, STATE, AuthorizationServer, Client
+from conformance.views.authorization_server import AuthorizationServer
 from conformance.views.forms import (
     cookies_of,
     form_of,
@@ -22,6 +22,7 @@ from conformance.views.forms import (
     text_of,
     upstream_request,
 )
+from conformance.views.grants import NATIVE, STATE, Client
 from mcp_demo.exchange.model import Exchange, Headers, Request
 
 _NEEDS = (Capability.CLIENT,)

@@ -8,8 +8,9 @@ from conformance.checks.authz import checks
 from conformance.checks.authz.authorize import require_control
 from conformance.target import Capability
 from conformance.views.answers import shown, status
-from conformance.views.authorization_server import AuthorizationServer, Client
+from conformance.views.authorization_server import AuthorizationServer
 from conformance.views.forms import location, outcome
+from conformance.views.grants import Client
 
 _NEEDS = (Capability.CLIENT,)
 _EVIL = "https://evil.example/callback"

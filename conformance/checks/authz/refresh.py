@@ -6,7 +6,8 @@ from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.authz import checks
 from conformance.target import Capability
 from conformance.views.answers import shown
-from conformance.views.authorization_server import AuthorizationServer, error_of, tokens
+from conformance.views.authorization_server import AuthorizationServer
+from conformance.views.grants import error_of, tokens
 from mcp_demo.exchange.model import Exchange
 
 _NEEDS = (Capability.SIGN_IN, Capability.CLIENT)

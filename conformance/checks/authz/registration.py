@@ -7,8 +7,9 @@ from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.authz import checks
 from conformance.target import Capability
 from conformance.views.answers import bearer, fields, media_type, shown, status
-from conformance.views.authorization_server import NATIVE, WEB, AuthorizationServer, error_of, registered
+from conformance.views.authorization_server import AuthorizationServer
 from conformance.views.forms import outcome
+from conformance.views.grants import NATIVE, WEB, error_of, registered
 from mcp_demo.exchange.model import Exchange
 
 _CODES = {

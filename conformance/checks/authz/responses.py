@@ -3,8 +3,9 @@
 from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.authz import checks
 from conformance.target import Capability
-from conformance.views.authorization_server import LONG_STATE, STATE, AuthorizationServer
+from conformance.views.authorization_server import AuthorizationServer
 from conformance.views.forms import pairs, parameters
+from conformance.views.grants import LONG_STATE, STATE
 
 _NEEDS = (Capability.SIGN_IN, Capability.CLIENT)
 

@@ -11,8 +11,9 @@ from conformance.checks.authz.codes import attacked
 from conformance.issuer import decode
 from conformance.target import Capability
 from conformance.views.answers import fields, media_type, shown, status
-from conformance.views.authorization_server import AuthorizationServer, Client, error_of, tokens
+from conformance.views.authorization_server import AuthorizationServer
 from conformance.views.forms import location, outcome, parameters
+from conformance.views.grants import Client, error_of, tokens
 from mcp_demo.exchange.model import Request
 
 _FLOW = (Capability.SIGN_IN, Capability.CLIENT)
