@@ -66,6 +66,9 @@ class ServerSettings(Settings):
     allowed_origins: list[str] = Field(default=[], description="Origins of browser pages that may call the server.")
     allowed_hosts: list[str] = Field(default=[], description="Values of Host besides that of mcp_url, behind a proxy.")
     contexts_file: Path | None = Field(default=None, description="SQLite file of stored contexts; in memory if unset.")
+    contexts_table: str | None = Field(
+        default=None, description="DynamoDB table of stored contexts, where several instances run."
+    )
 
 
 class BridgeSettings(Settings):

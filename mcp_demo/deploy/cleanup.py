@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from mcp_demo.deploy.code import code_bucket, remove_code
 from mcp_demo.deploy.profile import Profile, aws_failures
-from mcp_demo.deploy.registration import code_bucket, remove_code
 from mcp_demo.deploy.stacks import Progress, delete, find
 from mcp_demo.deploy.system import KEYS_FILE, STACKS, stack_name
 

@@ -41,7 +41,7 @@ def part_settings(
             bridge_client_secret=SecretStr(bridge_client_secret),
             envelope_keys=[SecretStr(key) for key in envelope_keys],
             audience=endpoints.audience,
-            clients=json.dumps([_static_client(outputs["StaticClientId"], endpoints)]),
+            clients=json.dumps([static_client(outputs["StaticClientId"], endpoints)]),
             trace=endpoints.aws is not None,
             loopback_documents=endpoints.aws is not None,
             registration_endpoint=outputs["RegistrationEndpoint"],
@@ -91,7 +91,8 @@ def env_file(settings: Settings) -> str:
     return "".join(f"{PREFIX}{name.upper()}={_quoted(value)}\n" for name, value in values.items())
 
 
-def _static_client(client_id: str, endpoints: Endpoints) -> dict[str, Any]:
+def static_client(client_id: str, endpoints: Endpoints) -> dict[str, Any]:
+    """The pre-registered client, as the bridge is told of it (RFC 7591 client metadata)."""
     callback = f"{endpoints.static}/callback"
     redirect_uris = [callback]
     if is_loopback(callback):  # scripts and SDK clients on this machine, which bring their own port (RFC 8252 §7.3)

@@ -1,23 +1,18 @@
 """Client registration: the code goes into a bucket, then the stack that runs it comes up.
 
 outcome = deploy_registration(profile, endpoints, identity_outputs, progress)   # outputs: RegistrationEndpoint, ...
-remove_code(profile)                                                            # bucket and code, after the stack
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from botocore.exceptions import ClientError
-
+from mcp_demo.deploy.code import upload
 from mcp_demo.deploy.endpoints import Endpoints
 from mcp_demo.deploy.package import registration_package
 from mcp_demo.deploy.profile import Profile
 from mcp_demo.deploy.stacks import Outcome, Plan, Progress, deploy
 from mcp_demo.deploy.templates import template
-
-if TYPE_CHECKING:
-    from types_boto3_s3 import S3Client
 
 STACK = "registration"
 Strategy = Literal["shared", "per-client"]
@@ -66,29 +61,11 @@ def deploy_registration(
     Raises:
         DeployFailed: Says which resource failed first, and why.
     """
-    bucket, key = _upload(profile, name)
+    package = registration_package()
+    bucket = upload(profile, name, package)
     parameters = _parameters(profile, endpoints, identity, choices or Choices())
-    parameters |= {"Name": name, "CodeBucket": bucket, "CodeKey": key}
+    parameters |= {"Name": name, "CodeBucket": bucket, "CodeKey": package.key}
     return deploy(profile.cloudformation(), Plan(f"{name}-{STACK}", template(STACK), parameters), progress)
-
-
-def remove_code(profile: Profile, name: str = "mcp-demo") -> None:
-    """Delete the code and its bucket, once the stack is gone; fine when they are gone already."""
-    s3, bucket = profile.client("s3"), code_bucket(profile, name)
-    try:
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-            for item in page.get("Contents", []):
-                s3.delete_object(Bucket=bucket, Key=item.get("Key", ""))
-        s3.delete_bucket(Bucket=bucket)
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") != "NoSuchBucket":
-            raise
-
-
-def code_bucket(profile: Profile, name: str = "mcp-demo") -> str:
-    """The name of the bucket with the code; names of buckets are unique in the world."""
-    account = profile.client("sts").get_caller_identity()["Account"]
-    return f"{name}-code-{account}-{profile.session.region_name}"
 
 
 def _parameters(
@@ -110,34 +87,3 @@ def _parameters(
         parameters |= {"RequestsPerSecond": str(choices.requests_per_second)}
         parameters |= {"Burst": str(2 * choices.requests_per_second)}
     return parameters
-
-
-def _upload(profile: Profile, name: str) -> tuple[str, str]:
-    """Put the zip where Lambda reads it; a zip of the same name is the same zip."""
-    package, bucket, s3 = registration_package(), code_bucket(profile, name), profile.client("s3")
-    try:
-        s3.head_object(Bucket=bucket, Key=package.key)
-    except ClientError:
-        _make_bucket(s3, bucket, profile.session.region_name or "us-east-1")
-        s3.put_object(Bucket=bucket, Key=package.key, Body=package.content)
-    return bucket, package.key
-
-
-def _make_bucket(s3: "S3Client", bucket: str, region: str) -> None:
-    try:
-        if region == "us-east-1":  # the one Region that must not be named
-            s3.create_bucket(Bucket=bucket)
-        else:
-            s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": region})  # pyright: ignore[reportArgumentType]
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") != "BucketAlreadyOwnedByYou":
-            raise
-    s3.put_public_access_block(
-        Bucket=bucket,
-        PublicAccessBlockConfiguration={
-            "BlockPublicAcls": True,
-            "IgnorePublicAcls": True,
-            "BlockPublicPolicy": True,
-            "RestrictPublicBuckets": True,
-        },
-    )

@@ -22,6 +22,7 @@ from mcp_demo.server.answers import Challenges
 from mcp_demo.server.authorization import Authorization
 from mcp_demo.server.body import MAX_BODY
 from mcp_demo.server.contexts import ContextStore, SqliteContexts
+from mcp_demo.server.dynamodb_contexts import DynamoDBContexts
 from mcp_demo.server.guard import Guard
 from mcp_demo.server.keys import SigningKeys
 from mcp_demo.server.metadata import Document, resource_document
@@ -116,6 +117,10 @@ def _session_manager(server: MCPServer) -> StreamableHTTPSessionManager:
 
 
 def _store(settings: ServerSettings) -> ContextStore:
+    if settings.contexts_table:
+        import boto3  # takes long to import, and only a server of several instances needs it
+
+        return DynamoDBContexts(boto3.client("dynamodb"), settings.contexts_table)  # pyright: ignore[reportUnknownMemberType]
     try:
         return SqliteContexts(settings.contexts_file)
     except sqlite3.Error as error:

@@ -9,8 +9,9 @@ import httpx
 import pytest
 from registration_harness import CALLBACK, MANY_A_SECOND, Deployed, bearer, deployed, register
 
+from mcp_demo.deploy.code import remove_code
 from mcp_demo.deploy.endpoints import Endpoints
-from mcp_demo.deploy.registration import Choices, deploy_registration, remove_code
+from mcp_demo.deploy.registration import Choices, deploy_registration
 from mcp_demo.deploy.stacks import delete
 from mcp_demo.registry.dynamodb import COUNTER
 from mcp_demo.registry.model import hash_secret

@@ -1,0 +1,61 @@
+"""The bucket that Lambda reads its zips from. CloudFormation needs the code before any stack, so no stack owns it."""
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from mcp_demo.deploy.package import Package
+from mcp_demo.deploy.profile import Profile
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+
+def upload(profile: Profile, name: str, package: Package) -> str:
+    """Put a zip where Lambda reads it; a zip of the same name is the same zip. Returns the bucket."""
+    bucket, s3 = code_bucket(profile, name), profile.client("s3")
+    try:
+        s3.head_object(Bucket=bucket, Key=package.key)
+    except ClientError:
+        _make_bucket(s3, bucket, profile.session.region_name or "us-east-1")
+        s3.put_object(Bucket=bucket, Key=package.key, Body=package.content)
+    return bucket
+
+
+def remove_code(profile: Profile, name: str = "mcp-demo") -> None:
+    """Delete the code and its bucket, once the stack is gone; fine when they are gone already."""
+    s3, bucket = profile.client("s3"), code_bucket(profile, name)
+    try:
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            for item in page.get("Contents", []):
+                s3.delete_object(Bucket=bucket, Key=item.get("Key", ""))
+        s3.delete_bucket(Bucket=bucket)
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "NoSuchBucket":
+            raise
+
+
+def code_bucket(profile: Profile, name: str = "mcp-demo") -> str:
+    """The name of the bucket with the code; names of buckets are unique in the world."""
+    account = profile.client("sts").get_caller_identity()["Account"]
+    return f"{name}-code-{account}-{profile.session.region_name}"
+
+
+def _make_bucket(s3: "S3Client", bucket: str, region: str) -> None:
+    try:
+        if region == "us-east-1":  # the one Region that must not be named
+            s3.create_bucket(Bucket=bucket)
+        else:
+            s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": region})  # pyright: ignore[reportArgumentType]
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "BucketAlreadyOwnedByYou":
+            raise
+    s3.put_public_access_block(
+        Bucket=bucket,
+        PublicAccessBlockConfiguration={
+            "BlockPublicAcls": True,
+            "IgnorePublicAcls": True,
+            "BlockPublicPolicy": True,
+            "RestrictPublicBuckets": True,
+        },
+    )

@@ -1,0 +1,71 @@
+"""Contexts in a DynamoDB table, for a server of which several instances run."""
+
+import secrets
+from typing import TYPE_CHECKING
+
+from mcp_demo.server.contexts import MAX_PER_OWNER, Context, Owner, StoreFull
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+
+class DynamoDBContexts:
+    """A store in a table with the keys `owner` and `id`; ids begin with the time, so they sort by age.
+
+    Args:
+        client: The DynamoDB client; may be shared between threads.
+        table: The name of the table.
+    """
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def add(self, owner: Owner, name: str, text: str, now: float) -> Context:
+        """Store a text. Calls at the same moment may pass the limit by as many as they are.
+
+        Raises:
+            StoreFull: The owner has stored as much as may be.
+        """
+        if len(self.list(owner)) >= MAX_PER_OWNER:
+            raise StoreFull
+        context = Context(f"{int(now * 1000):013x}{secrets.token_hex(4)}", name, text, now)
+        self._client.put_item(
+            TableName=self._table,
+            Item={
+                "owner": {"S": _key(owner)},
+                "id": {"S": context.id},
+                "name": {"S": name},
+                "text": {"S": text},
+                "created": {"N": repr(now)},
+            },
+        )
+        return context
+
+    def list(self, owner: Owner) -> list[Context]:
+        """The owner's contexts, oldest first."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="#owner = :owner",
+            ExpressionAttributeNames={"#owner": "owner"},
+            ExpressionAttributeValues={":owner": {"S": _key(owner)}},
+            ConsistentRead=True,
+        )
+        return [
+            Context(
+                item["id"].get("S", ""),
+                item["name"].get("S", ""),
+                item["text"].get("S", ""),
+                float(item["created"].get("N", "0")),
+            )
+            for page in pages
+            for item in page["Items"]
+        ]
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _key(owner: Owner) -> str:
+    # A line break stands in no issuer and no subject, so two owners never have the same key.
+    return f"{owner.issuer}\n{owner.subject}"
