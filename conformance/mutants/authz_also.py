@@ -1,10 +1,24 @@
 """The checks that rightly turn red beside the one that claims a bug: one defect can break several rules."""
 
-ALSO: dict[str, frozenset[str]] = {
+from conformance import catalogue
+
+
+def also(name: str) -> frozenset[str]:
+    """The other checks that turn red with the bug of this name."""
+    return _ALSO.get(name, frozenset())
+
+
+def _everything(*but: str) -> frozenset[str]:
+    """Every check that has a function; without metadata there is nothing to judge."""
+    judged = (check.id for check in catalogue.load() if check.role == "authorization-server" and not check.excluded)
+    return frozenset(judged) - set(but)
+
+
+_ALSO: dict[str, frozenset[str]] = {
     "any_login": frozenset({"as.proxy.state-after-consent"}),
     "any_method": frozenset({"as.authorize.parameters"}),
     "any_redirect_uri": frozenset({"as.registration.errors"}),
-    "appends_the_well_known_part": frozenset({"*"}),
+    "appends_the_well_known_part": _everything("as.metadata.location"),
     "challenge_optional": frozenset({"as.authorize.pkce-required", "as.code.verifier"}),
     "early_cookie": frozenset({"as.proxy.state"}),
     "errors_as_200": frozenset(
@@ -17,7 +31,7 @@ ALSO: dict[str, frozenset[str]] = {
             "as.token.client-auth",
         }
     ),
-    "has_no_metadata": frozenset({"*"}),
+    "has_no_metadata": _everything("as.metadata.published", "as.metadata.location"),
     "hides_documents": frozenset({"as.documents.supported"}),
     "ignores_documents": frozenset(
         {
@@ -52,7 +66,38 @@ ALSO: dict[str, frozenset[str]] = {
     ),
     "no_iss_on_refusal": frozenset({"as.response.iss-flag"}),
     "no_management_token": frozenset({"as.management.lifecycle"}),
-    "one_client": frozenset({"*"}),
+    "one_client": frozenset(
+        {
+            "as.authorize.error",
+            "as.authorize.parameters",
+            "as.authorize.pkce-method",
+            "as.authorize.pkce-required",
+            "as.code.client-bound",
+            "as.code.downgrade",
+            "as.code.redirect-bound",
+            "as.code.single-use",
+            "as.code.verifier",
+            "as.management.lifecycle",
+            "as.redirect.exact",
+            "as.redirect.loopback-narrow",
+            "as.redirect.loopback-port",
+            "as.refresh.bound",
+            "as.refresh.rotation",
+            "as.response.iss",
+            "as.response.iss-flag",
+            "as.response.iss-identical",
+            "as.response.state",
+            "as.token.audience",
+            "as.token.client-auth",
+            "as.token.client-types",
+            "as.token.invalid-target",
+            "as.token.no-store",
+            "as.token.resource-case",
+            "as.token.response",
+            "as.token.scope",
+            "as.token.short-lived",
+        }
+    ),
     "only_an_id": frozenset({"as.registration.auth-method", "as.token.client-types"}),
     "port_counts": frozenset({"as.documents.redirect"}),
     "prefix": frozenset({"as.documents.redirect"}),

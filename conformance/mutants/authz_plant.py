@@ -8,9 +8,12 @@ from unittest.mock import patch
 
 from conformance import catalogue
 from conformance.catalogue import Selection
+from conformance.mutants import planted
+from conformance.mutants.authz_also import also
 from conformance.mutants.authz_reference import Lab, Wrapper, served, unchanged
 from conformance.mutants.in_process import InProcess
 from conformance.mutants.plant import Answer, Forward, Seen, around
+from conformance.mutants.planted import Planted
 from conformance.requirements import LATEST
 from conformance.result import Report
 from conformance.run import judge
@@ -21,14 +24,10 @@ Rule = tuple[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Mutant:
-    """A planted bug.
+class Mutant(Planted):
+    """A planted bug of an authorization server.
 
     Args:
-        name: What it is called.
-        bug: What is wrong, in a sentence.
-        check: The check that claims to find it.
-        also: Other checks that rightly turn red with it.
         wrap: Puts it in front of the reference.
         rules: Functions of the reference that are replaced, by their path.
         prepare: Changes what is behind the reference.
@@ -36,10 +35,6 @@ class Mutant:
         revision: The revision to judge by.
     """
 
-    name: str
-    bug: str
-    check: str
-    also: frozenset[str] = frozenset()
     wrap: Wrapper = unchanged
     rules: tuple[Rule, ...] = ()
     prepare: Callable[[Lab], object] = lambda lab: None
@@ -50,13 +45,13 @@ class Mutant:
 MUTANTS: list[Mutant] = []
 
 
-def mutant(check: str, *also: str, **options: Any) -> Callable[[Behaviour], Behaviour]:
+def mutant(check: str, *, rules: Mapping[str, Any] | None = None, **options: Any) -> Callable[[Behaviour], Behaviour]:
     """Make a function between client and reference a planted bug; its docstring says which."""
 
     def register(behaviour: Behaviour) -> Behaviour:
         wrap = cast("Wrapper", around(cast("Any", behaviour)))
-        bug = (behaviour.__doc__ or "").strip()
-        MUTANTS.append(Mutant(behaviour.__name__, bug, check, frozenset(also), wrap, options=options))
+        name, bug, replaced = behaviour.__name__, (behaviour.__doc__ or "").strip(), tuple((rules or {}).items())
+        MUTANTS.append(Mutant(name, bug, check, also(name), wrap, replaced, options=options))
         return behaviour
 
     return register
@@ -66,7 +61,7 @@ def broken(
     name: str,
     bug: str,
     check: str,
-    *also: str,
+    *,
     rules: Mapping[str, Any] | None = None,
     prepare: Callable[[Lab], object] = lambda lab: None,
     revision: str = LATEST,
@@ -75,8 +70,17 @@ def broken(
     """Replace rules of the reference, or change what is behind it."""
     replaced = tuple((rules or {}).items())
     MUTANTS.append(
-        Mutant(name, bug, check, frozenset(also), rules=replaced, prepare=prepare, options=options, revision=revision)
+        Mutant(name, bug, check, also(name), rules=replaced, prepare=prepare, options=options, revision=revision)
     )
+
+
+def always(*_: object, **__: object) -> bool:
+    """A rule that everybody keeps."""
+    return True
+
+
+def nothing(*_: object, **__: object) -> None:
+    """A rule that nobody minds."""
 
 
 @contextmanager
@@ -87,27 +91,21 @@ def _replaced(rules: tuple[Rule, ...]) -> Generator[None]:
         yield
 
 
-def judged(planted: Mutant | None = None, *, revision: str = LATEST, **options: Any) -> Report:
+def judged(mutant: Mutant | None = None, *, revision: str = LATEST, **options: Any) -> Report:
     """The report on the reference, with a bug or without."""
-    planted = planted or Mutant("reference", "", "", revision=revision, options=options)
+    mutant = mutant or Mutant("reference", "", "", frozenset(), revision=revision, options=options)
     network = InProcess()
     try:
         with (
-            _replaced(planted.rules),
-            served(
-                network, planted.wrap, revision=planted.revision, prepare=planted.prepare, **planted.options
-            ) as target,
+            _replaced(mutant.rules),
+            served(network, mutant.wrap, revision=mutant.revision, prepare=mutant.prepare, **mutant.options) as target,
         ):
-            checks = Selection(revision=planted.revision, roles=("authorization-server",)).of(catalogue.load())
+            checks = Selection(revision=mutant.revision, roles=("authorization-server",)).of(catalogue.load())
             return judge(target, checks, session=Session(target, transport=network))
     finally:
         network.end()
 
 
-def red(planted: Mutant) -> Mapping[str, str]:
-    """The checks that turn red with a bug, and what they say. Info is red too for what is only a MAY."""
-    return {
-        result.check.id: f"{result.verdict}: {result.received}"
-        for result in judged(planted).results
-        if result.verdict in ("fail", "warn", "error", "info") or result.unproven
-    }
+def red(mutant: Mutant) -> Mapping[str, str]:
+    """The checks that turn red with a bug, and what they say."""
+    return planted.red(judged(mutant))

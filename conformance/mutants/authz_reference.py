@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urljoin
+from urllib.parse import parse_qsl, urlencode
 
 import httpx
 from starlette.applications import Starlette
@@ -19,18 +19,15 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from conformance.documents import LoopbackDocuments
-from conformance.journey import Journey, Stop
 from conformance.mutants.in_process import InProcess
+from conformance.mutants.traveller import PlainTraveller
 from conformance.requirements import LATEST
 from conformance.target import KnownClient, Target
-from conformance.views.answers import response
-from conformance.views.forms import form_of, leads_to, new_cookies, text_of
 from mcp_demo import cognito
 from mcp_demo.bridge.app import create_app
 from mcp_demo.bridge.stores import MemoryFamilies
 from mcp_demo.dcr import http as dcr_http
 from mcp_demo.dcr.registration import Registrations
-from mcp_demo.exchange import model
 from mcp_demo.oauth import pkce
 from mcp_demo.registry.composition import FixedRegistry, Registries
 from mcp_demo.registry.model import Client, ClientExists, Page
@@ -38,7 +35,7 @@ from mcp_demo.registry.policy import Policy
 from mcp_demo.settings import BridgeSettings
 
 CALLBACK = "http://localhost:3000/callback"
-_KEY = urlsafe_b64encode(b"k" * 32).rstrip(b"=").decode()
+ENVELOPE_KEY = urlsafe_b64encode(b"k" * 32).rstrip(b"=").decode()
 
 
 class MemoryRegistry:
@@ -134,55 +131,6 @@ class Lab:
 Wrapper = Callable[[ASGIApp, Lab], ASGIApp]
 
 
-class PlainTraveller:
-    """A person whose browser shows forms only, and keeps its cookies for the whole run."""
-
-    def __init__(self, network: InProcess) -> None:
-        self._http = httpx.Client(transport=network)
-        self._cookies: dict[str, dict[str, str]] = {}
-
-    def __call__(self, authorization_url: str, redirect_uri: str) -> str:
-        """Agree to everything."""
-        return self.travel(authorization_url, redirect_uri).returned or ""
-
-    def travel(self, url: str, redirect_uri: str, *, approve: bool = True) -> Journey:
-        """From form to form, from redirect to redirect."""
-        hops, stops = [url], list[Stop]()
-        exchange = self._open("GET", url, b"")
-        for _ in range(8):
-            answered = response(exchange)
-            target = answered.header("location")
-            if answered.status // 100 == 3 and target:
-                target = urljoin(exchange.request.url, target)
-                hops.append(target)
-                if leads_to(target, redirect_uri):
-                    return Journey(target, tuple(hops), tuple(stops))
-                exchange = self._open("GET", target, b"")
-                continue
-            form = form_of(exchange)
-            sent = form.pressed(approve=approve) if form else None
-            if form is None or sent is None:
-                break
-            page = answered.body.decode()
-            stops.append(Stop(exchange.request.url, text_of(page), page))
-            exchange = self._open("POST", form.action, urlencode(sent).encode())
-        return Journey(None, tuple(hops), tuple(stops), f"The pages lead no further than {exchange.request.url[:60]}.")
-
-    def _open(self, method: str, url: str, body: bytes) -> model.Exchange:
-        host = httpx.URL(url).netloc.decode()
-        jar = self._cookies.setdefault(host, {})
-        headers = {"accept": "text/html", "content-type": "application/x-www-form-urlencoded"}
-        if jar:
-            headers["cookie"] = "; ".join(f"{name}={value}" for name, value in jar.items())
-        self._http.cookies.clear()
-        answer = self._http.request(method, url, content=body, headers=headers, follow_redirects=False)
-        fields = tuple((name, value) for name, value in answer.headers.multi_items())
-        request, found = model.Request(method, url), model.Response(answer.status_code, fields, answer.content)
-        exchange = model.Exchange("", "", "", "browser", "", request, found)
-        jar.update(new_cookies(exchange))
-        return exchange
-
-
 def unchanged(app: ASGIApp, lab: Lab) -> ASGIApp:
     """No defect at all."""
     del lab
@@ -252,7 +200,7 @@ def _bridge(lab: Lab, domain: str, changes: dict[str, Any], policy: dict[str, An
         "domain": domain,
         "bridge_client_id": "bridge-client",
         "bridge_client_secret": "bridge-secret",
-        "envelope_keys": [_KEY],
+        "envelope_keys": [ENVELOPE_KEY],
         "registration_endpoint": endpoint,
         "loopback_documents": True,
         **changes,

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 
 from conformance import catalogue
 from conformance.catalogue import Selection
-from conformance.mutants import access, challenges, metadata, tokens
+from conformance.mutants import access, challenges, metadata, planted, tokens
 from conformance.mutants.in_process import InProcess
 from conformance.mutants.plant import MUTANTS, Mutant
 from conformance.mutants.reference import Wrapper, served, unchanged
 from conformance.requirements import LATEST
-from conformance.result import Report, Result
+from conformance.result import Report
 from conformance.run import judge
 from conformance.session import Session
 from conformance.target import Target
@@ -21,17 +21,8 @@ PLANTED = (challenges, metadata, tokens, access)
 
 
 def red(mutant: Mutant) -> Mapping[str, str]:
-    """The checks that turn red with a bug, and what they say.
-
-    Red is what is wrong, or cannot be judged any more. What is blocked or not applicable without any bug is not red.
-    """
-    report = judge_wrapped(mutant.wrap, revision=mutant.revision, host=mutant.host, retarget=mutant.retarget)
-    return {result.check.id: f"{result.verdict}: {result.received}" for result in report.results if is_red(result)}
-
-
-def is_red(result: Result) -> bool:
-    """Whether a result counts against the target."""
-    return result.verdict in ("fail", "warn", "error") or result.unproven
+    """The checks that turn red with a bug, and what they say."""
+    return planted.red(judge_wrapped(mutant.wrap, revision=mutant.revision, host=mutant.host, retarget=mutant.retarget))
 
 
 def judge_wrapped(

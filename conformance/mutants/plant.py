@@ -17,6 +17,7 @@ from joserfc.jwk import RSAKey
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from conformance.issuer import decode, verifies
+from conformance.mutants.planted import Planted
 from conformance.mutants.reference import Lab, Wrapper
 from conformance.requirements import LATEST
 from conformance.target import Target
@@ -122,24 +123,16 @@ RESULT = Answer(200, [(b"content-type", b"application/json")], b'{"jsonrpc":"2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Mutant:
-    """A planted bug.
+class Mutant(Planted):
+    """A planted bug of a resource server.
 
     Args:
-        name: Of the function that plants it.
-        bug: What is wrong, in a sentence.
-        check: The check that claims to find it.
-        also: Other checks that rightly turn red with it.
         wrap: Puts it in front of the reference server.
         revision: The revision to judge by.
         host: The name the server is called by.
         retarget: What the suite is told about the target.
     """
 
-    name: str
-    bug: str
-    check: str
-    also: frozenset[str]
     wrap: Wrapper
     revision: str = LATEST
     host: str = "localhost"
