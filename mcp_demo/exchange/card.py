@@ -12,56 +12,17 @@ from html import escape
 from urllib.parse import unquote_plus
 
 from mcp_demo.exchange import spec
+from mcp_demo.exchange.card_style import NOTEBOOK, STYLE
 from mcp_demo.exchange.model import Exchange, Headers, Request, Response
 from mcp_demo.exchange.redact import redact
+
+__all__ = ["PHASES", "STYLE", "to_html", "to_mimebundle", "to_text"]
 
 PHASES = ("discovery", "registration", "authorization", "token", "access")
 _TAUGHT = frozenset({"authorization", "www-authenticate", "location", "mcp-protocol-version", "cache-control"})
 _TELLING = frozenset({"authorization", "www-authenticate", "location"})
 _SHOWN = _TAUGHT | {"content-type", "mcp-method", "mcp-name", "origin", "accept"}
 _BODY_LIMIT = 4000
-
-_RULES: dict[str, str] = {
-    "x-card": "color-scheme:light dark;font:14px/1.5 system-ui,sans-serif;color:light-dark(#1b1f24,#e6e8eb);"
-    "background:light-dark(#ffffff,#1a1d23);border:1px solid light-dark(#d5d9e0,#363b45);border-radius:10px;"
-    "padding:14px 16px;margin:0 0 12px;max-width:900px;overflow-wrap:anywhere;text-align:left",
-    "x-head": "display:flex;flex-wrap:wrap;gap:6px 10px;align-items:center",
-    "x-number": "display:inline-block;min-width:22px;height:22px;line-height:22px;border-radius:11px;text-align:center;"
-    "font-size:12px;font-weight:700;background:light-dark(#1b1f24,#e6e8eb);color:light-dark(#ffffff,#1a1d23)",
-    "x-name": "font-weight:650;font-size:15px;flex:1 1 auto",
-    "x-phase": "font-size:11px;font-weight:650;letter-spacing:.04em;text-transform:uppercase;border-radius:9px;"
-    "padding:1px 9px",
-    "x-discovery": "background:light-dark(#e0ecff,#1d3557);color:light-dark(#123c7c,#b9d4ff)",
-    "x-registration": "background:light-dark(#efe5ff,#3a2a5c);color:light-dark(#4c2889,#d9c7ff)",
-    "x-authorization": "background:light-dark(#fff0cf,#4d3a0e);color:light-dark(#6a4600,#ffdf94)",
-    "x-token": "background:light-dark(#dff5e3,#173d24);color:light-dark(#0f5323,#aee9bf)",
-    "x-access": "background:light-dark(#e6e9ee,#343a45);color:light-dark(#333b47,#d5dae3)",
-    "x-who": "font-size:12.5px;color:light-dark(#57606a,#a3acb9);margin:2px 0 0",
-    "x-why": "margin:6px 0 10px",
-    "x-line": "font:600 13px/1.5 ui-monospace,monospace;margin:10px 0 2px",
-    "x-good": "color:light-dark(#0f6b2b,#7fdc99)",
-    "x-bad": "color:light-dark(#a3211b,#ff9c94)",
-    "x-part": "font-size:11.5px;color:light-dark(#57606a,#a3acb9);margin:6px 0 1px",
-    "x-table": "color:inherit;border-collapse:collapse;table-layout:auto;width:100%;margin:0;"
-    "font:12.5px/1.5 ui-monospace,monospace",
-    "x-key": "border:0;font-size:inherit;text-align:left;vertical-align:top;font-weight:500;padding:1px 12px 1px 0;"
-    "white-space:nowrap;width:1%;"
-    "color:light-dark(#57606a,#a3acb9)",
-    # A notebook's own sheet stripes table rows and colours cells, for its theme and not for ours.
-    "x-row": "background:none;color:inherit",
-    "x-value": "color:inherit;border:0;text-align:left;vertical-align:top;padding:1px 0;overflow-wrap:anywhere;"
-    "white-space:pre-wrap",
-    "x-mark": "color:inherit;border:0;text-align:left;vertical-align:top;padding:1px 0 1px 7px;overflow-wrap:anywhere;"
-    "white-space:pre-wrap;border-left:3px solid light-dark(#c98a00,#e3b341)",
-    "x-body": "color:inherit;margin:0;padding:8px 10px;border-radius:6px;font:12.5px/1.5 ui-monospace,monospace;"
-    "white-space:pre-wrap;overflow-wrap:anywhere;max-height:340px;overflow:auto;background:light-dark(#f4f6f8,#12141a)",
-    "x-fold": "margin:10px 0 0;font-size:12.5px",
-    "x-sum": "cursor:pointer;color:light-dark(#57606a,#a3acb9)",
-    "x-mono": "font-family:ui-monospace,monospace",
-    "x-link": "font-size:12.5px;color:light-dark(#0b57b8,#8ab8ff)",
-}
-STYLE = "\n".join(f".{name}{{{rules}}}" for name, rules in _RULES.items())
-"""The style sheet for cards drawn with `inline=False`."""
 
 
 class _Pen:
@@ -70,7 +31,7 @@ class _Pen:
 
     def __call__(self, tag: str, names: str, content: str, attributes: str = "") -> str:
         if self._inline:
-            style = escape(";".join(_RULES[name] for name in names.split()))
+            style = escape(";".join(NOTEBOOK[name] for name in names.split()))
             return f'<{tag} style="{style}"{attributes}>{content}</{tag}>'
         return f'<{tag} class="{names}"{attributes}>{content}</{tag}>'
 

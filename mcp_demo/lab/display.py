@@ -36,13 +36,22 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Something a notebook displays: HTML for JupyterLab, text for everything else."""
+    """Something a notebook displays: HTML, text, and for drawings an image that needs neither theme nor HTML."""
 
     html: str = field(repr=False)
     text: str
+    svg: str = field(default="", repr=False)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"text/html": self.html, "text/plain": self.text}
+        drawing = {"image/svg+xml": self.svg} if self.svg else {}
+        return {"text/html": self.html, **drawing, "text/plain": self.text}
+
+
+def display(shown: Shown) -> None:
+    """Show something at once, rather than as the value of the cell."""
+    import IPython.display  # only notebooks have it
+
+    IPython.display.display(shown)  # pyright: ignore[reportUnknownMemberType]
 
 
 def show(thing: Exchange | Mapping[str, Any] | Sequence[Exchange | Picture], first: int | None = None) -> Shown:

@@ -17,6 +17,7 @@ from mcp_demo.client.registration import Identity
 from mcp_demo.client.sign_in import Loopback
 from mcp_demo.exchange.model import Exchange
 from mcp_demo.exchange.wire import from_json
+from mcp_demo.lab.diagram import diagram
 from mcp_demo.lab.display import Picture, Shown, show
 from mcp_demo.local.browser import require
 from mcp_demo.local.state import Run
@@ -64,6 +65,10 @@ class Flow:
         if self.pending is None:
             return []
         return list(hops.with_sign_in(from_json(self._http.get(hops.trace_url(self.pending)).content)))
+
+    def diagram(self) -> Shown:
+        """A sequence diagram of all hops so far."""
+        return diagram(self.exchanges)
 
     @property
     def data(self) -> dict[str, Any]:
