@@ -5,7 +5,6 @@ be judged · 5 nothing was selected.
 """
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from conformance.report.terminal import Terminal
     from conformance.requirements import Role
     from conformance.result import Report, Result
-    from conformance.target import Documents, KnownClient, Operation, SignIn, Target
+    from conformance.target import Documents, Operation, Target
 
 app = typer.Typer(
     name="conformance",
@@ -80,6 +79,10 @@ def run(
         str | None,
         typer.Option("--sign-in", metavar="NAME", help="Sign this user in; the password is in $MCP_PASSWORD."),
     ] = None,
+    sign_in_script: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A script that signs in on pages that are not Cognito's.")
+    ] = None,
+    headed: Annotated[bool, typer.Option("--headed", help="Sign in yourself, in your browser, when asked to.")] = False,
     report: Out = None,
     baseline: Annotated[Path | None, typer.Option(help="YAML file of known problems.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings and hardening count too.")] = False,
@@ -91,6 +94,7 @@ def run(
     from conformance import catalogue, document
     from conformance.report.terminal import Terminal
     from conformance.run import judge
+    from conformance.sign_in import choose, known_client
 
     forms = _forms(report)
     chosen = _chosen(_selection(revision, select, exclude, role, level))
@@ -103,8 +107,9 @@ def run(
         origin=origin or target.origin,
         may_register=allow_registration or target.may_register,
         documents=_documents() if host_documents else target.documents,
-        client=_client(client, redirect_uri) or target.client,
-        sign_in=_sign_in(sign_in) or target.sign_in,
+        client=known_client(client, redirect_uri) or target.client,
+        sign_in=choose(sign_in, sign_in_script, headed=headed) or target.sign_in,
+        person=headed,
         anonymous=frozenset(anonymous or ()),
     )
     screen = Terminal(verbose=verbose)
@@ -258,26 +263,6 @@ def _documents() -> "Documents":
     from conformance.documents import LoopbackDocuments
 
     return LoopbackDocuments()
-
-
-def _client(identifier: str | None, redirect_uri: str | None) -> "KnownClient | None":
-    from conformance.target import KnownClient
-
-    if (identifier is None) != (redirect_uri is None):
-        raise typer.BadParameter("A client takes both --client and --redirect-uri.", param_hint="--client")
-    return None if identifier is None or redirect_uri is None else KnownClient(identifier, redirect_uri)
-
-
-def _sign_in(username: str | None) -> "SignIn | None":
-    if username is None:
-        return None
-    from conformance.journey import BrowserTraveller
-    from mcp_demo.local.browser import find
-
-    password = os.environ.get("MCP_PASSWORD")
-    if not password:
-        raise typer.BadParameter("Give the password in $MCP_PASSWORD.", param_hint="--sign-in")
-    return BrowserTraveller(username, password, executable=find)
 
 
 def _operation(given: str | None) -> "Operation | None":

@@ -15,7 +15,7 @@ from conformance.check import Blocked
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page, Playwright
 
-APPROVE = ("Allow", "Approve", "Authorize", "Accept", "Continue")
+APPROVE = ("Allow", "Allow Access", "Approve", "Authorize", "Accept", "Continue")
 DENY = ("Do not allow", "Deny", "Cancel", "Reject")
 
 
@@ -37,12 +37,14 @@ class Journey:
         hops: The URL of every navigation.
         stops: The pages that asked something of the person.
         end: In plain words, where the way ended.
+        last: The page where it ended, if it did not come back.
     """
 
     returned: str | None
     hops: tuple[str, ...] = ()
     stops: tuple[Stop, ...] = ()
     end: str = ""
+    last: Stop | None = None
 
 
 class Traveller(Protocol):
@@ -61,6 +63,7 @@ class BrowserTraveller:
         password: Its password.
         executable: Finds the Chromium to use; None lets Playwright choose its own.
         timeout: Seconds for one journey.
+        script: Signs in on a page instead, for pages that are not Cognito's; consent pages are still answered here.
     """
 
     def __init__(
@@ -70,8 +73,9 @@ class BrowserTraveller:
         *,
         executable: Callable[[], Path | None] = lambda: None,
         timeout: float = 30.0,
+        script: "Callable[[Page], object] | None" = None,
     ) -> None:
-        self._username, self._password = username, password
+        self._username, self._password, self._script = username, password, script
         self._executable, self._timeout = executable, timeout
         self._running: tuple[Playwright, BrowserContext] | None = None
 
@@ -90,7 +94,8 @@ class BrowserTraveller:
         """Go from the authorization URL to the redirect URI, or as far as the pages lead."""
         page = self._context().new_page()
         try:
-            return _Walk(page, redirect_uri, (self._username, self._password), approve).go(url, self._timeout)
+            type_in = self._script or _typing(self._username, self._password)
+            return _Walk(page, redirect_uri, type_in, approve, anywhere=self._script is not None).go(url, self._timeout)
         finally:
             page.close()
 
@@ -114,12 +119,38 @@ class BrowserTraveller:
         return self._running[1]
 
 
-class _Walk:
-    """One journey in one tab."""
+def _typing(username: str, password: str) -> "Callable[[Page], object]":
+    """Types the credentials into a page like Cognito's."""
 
-    def __init__(self, page: "Page", redirect_uri: str, credentials: tuple[str, str], approve: bool) -> None:
+    def type_in(page: "Page") -> None:
+        name = page.locator('input[name="username"]:visible, input[autocomplete="username"]:visible')
+        if name.count() and not name.first.input_value():
+            name.first.fill(username)
+        field = page.locator('input[type="password"]:visible').first
+        field.fill(password)
+        with page.expect_navigation(wait_until="load", timeout=8000):
+            field.press("Enter")
+
+    return type_in
+
+
+class _Walk:
+    """One journey in one tab.
+
+    Args:
+        page: The tab.
+        redirect_uri: Where it ends.
+        type_in: Signs in on the page that asks for it.
+        approve: Whether to agree.
+        anywhere: Whether every page that asks no consent is one to sign in at; else those with a password field are.
+    """
+
+    def __init__(
+        self, page: "Page", redirect_uri: str, type_in: "Callable[[Page], object]", approve: bool, *, anywhere: bool
+    ) -> None:
         self._page, self._target = page, redirect_uri.partition("?")[0]
-        self._credentials, self._names = credentials, APPROVE if approve else DENY
+        self._type_in, self._names = type_in, APPROVE if approve else DENY
+        self._anywhere = anywhere
         self._hops: list[str] = []
         self._stops: list[Stop] = []
         self._typed = False
@@ -137,47 +168,49 @@ class _Walk:
             else:
                 self._page.wait_for_timeout(40)
         end = f"The pages lead no further than {self._page.url.partition('?')[0]} ({self._page.title()!r})."
-        return Journey(self._returned(), tuple(self._hops), tuple(self._stops), end)
+        last = self._here() if self._returned() is None else None
+        return Journey(self._returned(), tuple(self._hops), tuple(self._stops), end, last)
 
     def _returned(self) -> str | None:
         return next((url for url in self._hops if url.partition("?")[0] == self._target), None)
 
     def _step(self) -> bool:
-        password = self._page.locator('input[type="password"]:visible')
-        if password.count():
-            if self._typed:
-                return False
-            self._typed = True
-            self._note()
-            self._quietly(self._type)
-            return True
+        if self._page.locator('input[type="password"]:visible').count():
+            return self._sign_in()
         for name in self._names:
             button = self._page.get_by_role("button", name=name, exact=True)
             if button.count():
                 self._note()
                 self._quietly(lambda pressed=button: self._press(pressed.first.click))
                 return True
-        return False
+        return self._anywhere and self._sign_in()
 
-    def _type(self) -> None:
-        name = self._page.locator('input[name="username"]:visible, input[autocomplete="username"]:visible')
-        if name.count() and not name.first.input_value():
-            name.first.fill(self._credentials[0])
-        password = self._page.locator('input[type="password"]:visible').first
-        password.fill(self._credentials[1])
-        self._press(lambda: password.press("Enter"))
+    def _sign_in(self) -> bool:
+        if self._typed:
+            return False
+        self._typed = True
+        self._note()
+        self._quietly(lambda: self._type_in(self._page))
+        return True
 
     def _press(self, act: Callable[[], object]) -> None:
         with self._page.expect_navigation(wait_until="load", timeout=8000):
             act()
 
     def _note(self) -> None:
-        self._stops.append(Stop(self._page.url, self._page.inner_text("body"), self._page.content()))
+        self._stops.append(self._here())
 
-    @staticmethod
-    def _quietly(act: Callable[[], object]) -> None:
+    def _here(self) -> Stop:
+        return Stop(self._page.url, self._page.inner_text("body"), self._page.content())
+
+    def _quietly(self, act: Callable[[], object]) -> None:
+        """Do something that may end at the redirect URI, where nobody listens, in the browser's own error page."""
         from playwright.sync_api import Error
 
-        # Nobody listens at the redirect URI, so the last navigation ends in an error page.
-        with suppress(Error):
+        try:
             act()
+        except Error:
+            pass
+        except Exception as error:  # of somebody's script
+            self._page.close()
+            raise Blocked(f"The sign-in script failed: {type(error).__name__}: {error}.") from error
