@@ -51,8 +51,10 @@ Name = Annotated[str, typer.Option(help="Starts the names of all stacks.")]
 
 if find_spec("conformance") is not None:  # an installation may leave the suite out
     from conformance.cli import app as conformance
+    from conformance.doctor_cli import doctor
 
     app.add_typer(conformance)
+    app.command()(doctor)
 
 
 def main() -> None:
