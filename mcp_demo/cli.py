@@ -78,6 +78,10 @@ def up(
     free_ports: Annotated[bool, typer.Option("--free-ports", help="Any ports that are free.")] = False,
     state: State = None,
     hosted: Annotated[Literal["local", "ministack"], typer.Option(help="Who serves the sign-in pages.")] = "local",
+    server: Annotated[
+        Literal["process", "lambda"],
+        typer.Option(help="Run MCP server and bridge as processes, or as Lambda functions."),
+    ] = "process",
 ) -> None:
     """Start everything on this machine: embedded AWS, server, bridge, clients. Ctrl-C ends it."""
     from mcp_demo.local import state as runs
@@ -88,7 +92,7 @@ def up(
         ports = (Ports.free() if free_ports else Ports()).changed(port or [])
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--port") from None
-    options = Options(_folder(state), ports, hosted)
+    options = Options(_folder(state), ports, hosted, server)
     try:
         if detach:
             from mcp_demo.local.detached import start

@@ -151,3 +151,9 @@ class DomainSettings(Settings):
         default=None, description="Cognito's own dynamic client registration: JSON; off without it."
     )
     branding: Branding | None = Field(default=None, description="Logo file and colours of the sign-in pages: JSON.")
+
+
+class GatewaySettings(Settings):
+    """The local host of a part that runs as a Lambda function: a stand-in for the host of its API, never on AWS."""
+
+    api: str = Field(description="Where the embedded AWS serves the API.")

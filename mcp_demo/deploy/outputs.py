@@ -11,7 +11,7 @@ from mcp_demo.deploy.endpoints import Endpoints
 from mcp_demo.deploy.example import PREFIX, env_example, plain
 from mcp_demo.deploy.files import write_private
 from mcp_demo.oauth.redirect_uri import is_loopback
-from mcp_demo.settings import BridgeSettings, ClientSettings, DomainSettings, ServerSettings, Settings
+from mcp_demo.settings import BridgeSettings, ClientSettings, DomainSettings, GatewaySettings, ServerSettings, Settings
 
 _ROTATING = ("BridgeClientId", "StaticClientId")
 
@@ -22,8 +22,7 @@ def part_settings(
     """The settings of every part, by its name, from the outputs of the stacks."""
     issuer = outputs["Issuer"]
     domain = endpoints.domain or outputs["DomainUrl"]
-    pool = outputs["UserPoolId"]
-    settings: dict[str, Settings] = {
+    return {
         "server": ServerSettings(
             mcp_url=endpoints.mcp,
             authorization_servers=[endpoints.bridge],
@@ -50,25 +49,47 @@ def part_settings(
             aws_region=outputs["Region"],
             **(_embedded(endpoints.aws) if endpoints.aws else {}),
         ),
-        "static": ClientSettings(
-            client_url=endpoints.static, mcp_url=endpoints.mcp, client_id=outputs["StaticClientId"]
-        ),
-        "auto": ClientSettings(client_url=endpoints.auto, mcp_url=endpoints.mcp, client_id=None),
-        "metadata": ClientSettings(client_url=endpoints.metadata, mcp_url=endpoints.mcp, client_id=None),
+        **client_settings(outputs, endpoints),
+        **domain_settings(outputs, endpoints),
     }
-    if endpoints.aws and endpoints.key_dir:
-        settings["domain"] = DomainSettings(
-            domain=domain,
+
+
+def client_settings(outputs: Mapping[str, str], endpoints: Endpoints) -> dict[str, Settings]:
+    """The settings of the browser clients, by part."""
+    urls = {"static": endpoints.static, "auto": endpoints.auto, "metadata": endpoints.metadata}
+    known = {"static": outputs["StaticClientId"]}
+    return {
+        part: ClientSettings(client_url=url, mcp_url=endpoints.mcp, client_id=known.get(part))
+        for part, url in urls.items()
+    }
+
+
+def domain_settings(outputs: Mapping[str, str], endpoints: Endpoints) -> dict[str, Settings]:
+    """The settings of the stand-in for the user pool's domain; none on AWS."""
+    if not endpoints.aws or not endpoints.key_dir:
+        return {}
+    return {
+        "domain": DomainSettings(
+            domain=endpoints.domain or outputs["DomainUrl"],
             region=outputs["Region"],
-            user_pool_id=pool,
-            issuer=issuer,
+            user_pool_id=outputs["UserPoolId"],
+            issuer=outputs["Issuer"],
             aws_endpoint=endpoints.aws,
             key_dir=endpoints.key_dir,
             # The embedded AWS drops this property of app clients, so the stand-in is told.
             rotation={outputs[client]: int(outputs["RefreshGraceSeconds"]) for client in _ROTATING},
             state_dir=endpoints.key_dir.parent.parent / "domain",
         )
-    return settings
+    }
+
+
+def local_hosts(outputs: Mapping[str, str], endpoints: Endpoints) -> dict[str, Settings]:
+    """The settings of what stands in for the hosts of the pool's domain and of the APIs; none on AWS."""
+    if not endpoints.aws:
+        return {}
+    apis = {"server": outputs["ServerApiId"], "bridge": outputs["BridgeApiId"]}
+    hosts = {part: GatewaySettings(api=f"{endpoints.aws}/_aws/execute-api/{api}") for part, api in apis.items()}
+    return {**hosts, **domain_settings(outputs, endpoints)}
 
 
 def jwks_uri(outputs: Mapping[str, str], endpoints: Endpoints) -> str:

@@ -31,6 +31,7 @@ def start(options: Options) -> Run:
     """
     log = private_folder(options.state / "logs") / "supervisor.log"
     told = {"state": str(options.state), "ports": asdict(options.ports), "hosted": options.hosted}
+    told["served_by"] = options.served_by
     with log.open("ab") as stderr:
         process = subprocess.Popen(
             [sys.executable, "-m", "mcp_demo.local.detached", json.dumps(told)],
@@ -55,7 +56,7 @@ def start(options: Options) -> Run:
 def main(told: str) -> int:
     """Be that run; returns the exit code."""
     values = json.loads(told)
-    options = Options(Path(values["state"]), Ports(**values["ports"]), values["hosted"])
+    options = Options(Path(values["state"]), Ports(**values["ports"]), values["hosted"], values["served_by"])
     try:
         serve(options, say=_log, ready=lambda run: _tell({"run": run.to_dict()}))
     except KeyboardInterrupt:

@@ -22,6 +22,9 @@ from mcp_demo.local.state import Run, ownership
 Hosted = Literal["local", "ministack"]
 """Who serves the user-pool domain: our stand-in, or MiniStack's own endpoints, which bind no token to a resource."""
 
+ServedBy = Literal["process", "lambda"]
+"""What MCP server and bridge run as: processes of this machine, or Lambda functions in the embedded AWS."""
+
 Say = Callable[[str], None]
 
 _USUAL = Ports()
@@ -33,6 +36,8 @@ _FACTORIES = {
     "auto": "mcp_demo.client.web.app:create_auto",
     "metadata": "mcp_demo.client.web.app:create_metadata",
 }
+_GATEWAY = "mcp_demo.local.gateway:create_app"
+_ON_LAMBDA = frozenset(("server", "bridge"))
 # The kinds of browser clients as `--json` names them, by the part that is one.
 _CLIENTS = {"static": "static", "auto": "dcr", "metadata": "cimd"}
 _WATCH_TURN = 0.3
@@ -46,12 +51,18 @@ class Options:
     state: Path
     ports: Ports = _USUAL
     hosted: Hosted = "local"
+    served_by: ServedBy = "process"
+
+    @property
+    def serverless(self) -> bool:
+        """Whether server and bridge are Lambda functions."""
+        return self.served_by == "lambda"
 
     @property
     def parts(self) -> list[Part]:
-        """The parts of this run."""
+        """The parts of this run. In front of a Lambda function stands the host of its API."""
         return [
-            Part(name, factory, getattr(self.ports, name))
+            Part(name, _GATEWAY if self.serverless and name in _ON_LAMBDA else factory, getattr(self.ports, name))
             for name, factory in _FACTORIES.items()
             if name != "domain" or self.hosted == "local"
         ]
@@ -76,7 +87,11 @@ class Options:
 
 @contextmanager
 def running_stack(
-    state: Path, ports: Ports | None = None, hosted: Hosted = "local", say: Say = lambda line: None
+    state: Path,
+    ports: Ports | None = None,
+    hosted: Hosted = "local",
+    say: Say = lambda line: None,
+    served_by: ServedBy = "process",
 ) -> Generator[Run]:
     """The whole system for the length of a `with` block; none of its processes outlives it.
 
@@ -85,12 +100,13 @@ def running_stack(
         ports: Where the parts listen; the usual ports if not given.
         hosted: Who serves the user-pool domain.
         say: Told about progress, line by line.
+        served_by: What server and bridge run as.
 
     Raises:
         SetupError: A taken port, an unwritable folder, a run under way in it.
         PartFailed: A part did not come up.
     """
-    with started(Options(state.resolve(), ports or Ports(), hosted), say) as (run, _):
+    with started(Options(state.resolve(), ports or Ports(), hosted, served_by), say) as (run, _):
         yield run
 
 
@@ -186,7 +202,11 @@ def _deployed(options: Options, processes: Processes, booting: Future[None], fol
     booting.result()
     endpoints = options.endpoints
     deployment = deploy_system(
-        profile, endpoints, folder, lambda event: say(f"  {event.status} {event.resource} {event.reason}".rstrip())
+        profile,
+        endpoints,
+        folder,
+        lambda event: say(f"  {event.status} {event.resource} {event.reason}".rstrip()),
+        serverless=options.serverless,
     )
     outputs = deployment.outputs
     with aws_failures():

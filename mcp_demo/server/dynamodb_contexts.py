@@ -7,6 +7,7 @@ from mcp_demo.server.contexts import MAX_PER_OWNER, Context, Owner, StoreFull
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 
 class DynamoDBContexts:
@@ -51,19 +52,15 @@ class DynamoDBContexts:
             ExpressionAttributeValues={":owner": {"S": _key(owner)}},
             ConsistentRead=True,
         )
-        return [
-            Context(
-                item["id"].get("S", ""),
-                item["name"].get("S", ""),
-                item["text"].get("S", ""),
-                float(item["created"].get("N", "0")),
-            )
-            for page in pages
-            for item in page["Items"]
-        ]
+        return [_context(item) for page in pages for item in page["Items"]]
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _context(item: "dict[str, AttributeValueTypeDef]") -> Context:
+    text = {name: item[name].get("S", "") for name in ("id", "name", "text")}
+    return Context(**text, created=float(item["created"].get("N", "0")))
 
 
 def _key(owner: Owner) -> str:
