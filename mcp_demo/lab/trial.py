@@ -1,7 +1,9 @@
 """Judging a planted bug, with a repair in front of it or without, by the checks of the conformance suite."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, cast
@@ -59,7 +61,7 @@ def judge(planted: Bug, kind: Kind | None = None, repair: Callable[..., Any] | N
     In a thread of its own, for it needs an event loop, and a notebook has one already.
     """
     hands = Hands(repair) if repair is not None else None
-    with ThreadPoolExecutor(1) as thread:
+    with _quiet(), ThreadPoolExecutor(1) as thread:
         report = thread.submit(_report, _repaired(planted, kind, hands)).result()
     results = {result.check.id: result for result in report.results}
     red = {name for name, result in results.items() if is_red(result)}
@@ -68,6 +70,17 @@ def judge(planted: Bug, kind: Kind | None = None, repair: Callable[..., Any] | N
     left = tuple(results[name] for name in sorted((red & expected) - {planted.check}))
     mishaps = tuple(hands.mishaps) if hands else ()
     return Trial(results[planted.check], worse, left, mishaps, hands is None or hands.calls > 0)
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Keep the reference from telling each attack that it refuses: the suite makes a hundred of them on purpose."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _report(planted: Bug) -> Report:
