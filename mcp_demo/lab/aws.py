@@ -1,14 +1,17 @@
-"""Where a lesson deploys to: the embedded AWS of the running system, or AWS, by one parameter."""
+"""Where a lesson deploys to, the embedded AWS or AWS by one parameter; what a change would do; progress in lines."""
 
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mcp_demo.deploy.endpoints import Endpoints
 from mcp_demo.deploy.profile import Profile
-from mcp_demo.deploy.stacks import Event
+from mcp_demo.deploy.stacks import Event, Plan
 from mcp_demo.local.state import Run
+
+if TYPE_CHECKING:
+    from types_boto3_cloudformation import CloudFormationClient
 
 Target = Literal["embedded", "aws"]
 
@@ -50,3 +53,35 @@ def progress(event: Event) -> None:
     """Tell each resource that is done, or has failed, in a line."""
     if not event.status.endswith("_IN_PROGRESS"):
         sys.stdout.write(f"{event.status:<16} {event.resource:<22} {event.type} {event.reason}".rstrip() + "\n")
+
+
+def what_if(cloudformation: "CloudFormationClient", plan: Plan, **parameters: str) -> dict[str, str]:
+    """What CloudFormation would do to each resource if parameters changed; nothing is done.
+
+    Args:
+        cloudformation: A client.
+        plan: The stack as it is.
+        **parameters: What would be different.
+    """
+    changed = {**plan.parameters, **parameters}
+    made = cloudformation.create_change_set(
+        StackName=plan.name,
+        ChangeSetName="what-if",
+        TemplateBody=plan.template,
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in changed.items()],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    cloudformation.get_waiter("change_set_create_complete").wait(ChangeSetName=made["Id"], WaiterConfig={"Delay": 3})
+    found = cloudformation.describe_change_set(ChangeSetName=made["Id"]).get("Changes", [])
+    cloudformation.delete_change_set(ChangeSetName=made["Id"])
+    entries = [entry.get("ResourceChange", {}) for entry in found]
+    # The embedded AWS lists resources behind a false condition too; they do not exist, and so cannot change.
+    there = [entry for entry in entries if entry.get("Action") != "Modify" or entry.get("PhysicalResourceId")]
+    return {entry.get("LogicalResourceId", ""): _WORDS[entry.get("Replacement", "False")] for entry in there}
+
+
+_WORDS = {
+    "False": "changed in place",
+    "Conditional": "changed, in place or by a new one",
+    "True": "REPLACED: a new one is made, the old one deleted",
+}
