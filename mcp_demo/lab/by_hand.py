@@ -20,6 +20,7 @@ from mcp_demo.client.events import Step
 from mcp_demo.client.pending import PendingAuthorization
 from mcp_demo.client.registration import Identity, Registration
 from mcp_demo.exchange.model import Exchange, Request, Response
+from mcp_demo.exchange.redact import redact_url
 from mcp_demo.local.state import Run
 from mcp_demo.oauth import pkce, token
 from mcp_demo.oauth.authorization import AuthorizationRequest
@@ -84,7 +85,15 @@ def authorize(url: str, /, **changes: str | None) -> Exchange:
     query = urlencode({name: value for name, value in given.items() if value is not None})
     request = Request("GET", parts._replace(query=query).geturl(), (("accept", "text/html"),))
     why = "Any browser can be sent here by any link, so nothing in the address is to be trusted."
-    return send("Open the authorization endpoint", why, "OAuth 2.1 §4.1.1", "authorization", request, sender="browser")
+    return send(
+        "Open the authorization endpoint",
+        why,
+        "OAuth 2.1 §4.1.1",
+        "authorization",
+        request,
+        sender="browser",
+        receiver="bridge",
+    )
 
 
 def redeem(pending: PendingAuthorization, code: str, **changes: str) -> Exchange:
@@ -97,6 +106,15 @@ def redeem(pending: PendingAuthorization, code: str, **changes: str) -> Exchange
     return send(
         "Redeem the code", why, "OAuth 2.1 §4.1.3", "token", Request("POST", pending.token_endpoint, _FORM, body)
     )
+
+
+def refresh(pending: PendingAuthorization, tokens: Exchange) -> Exchange:
+    """Send the refresh token of a token response to the token endpoint (OAuth 2.1 §4.3.1)."""
+    form = token.refresh_form(refresh_token=document(tokens)["refresh_token"], resource=pending.resource)
+    body = urlencode({**form, "client_id": pending.client_id}).encode()
+    why = "The access token will expire; the refresh token gets another one without asking the person again."
+    sent = Request("POST", pending.token_endpoint, _FORM, body)
+    return send("Refresh the access token", why, "OAuth 2.1 §4.3.1", "token", sent)
 
 
 def approve(url: str) -> str:
@@ -122,13 +140,20 @@ def request(run: Run, client_id: str, redirect_uri: str = "http://127.0.0.1:4915
     return asked.url(f"{run.bridge}/authorize")
 
 
+def parameters(url: str) -> dict[str, str]:
+    """The parameters of a URL; of what is secret or long only as much as tells it from others."""
+    return dict(parse_qsl(urlsplit(redact_url(url)).query, keep_blank_values=True))
+
+
 def said(exchange: Exchange) -> str:
     """What came back, in a line: the status, where the browser is sent, and the words of page or error."""
     response = exchange.response
     if response is None:
         return "nothing"
     if target := response.header("location"):
-        return f"{response.status} on to {target.partition('?')[0]}"
+        told = dict(parse_qsl(urlsplit(target).query))
+        reason = f", saying {told['error']}: {told.get('error_description', '')}" if "error" in told else ""
+        return f"{response.status} on to {target.partition('?')[0]}{reason}"
     return f"{response.status} {_words(response)}".strip()
 
 
@@ -157,10 +182,11 @@ def send(
     request: Request,
     *,
     sender: str = "client",
+    receiver: str = "authorization server",
     http: httpx.Client | None = None,
 ) -> Exchange:
-    """Send one request to the authorization server and record the exchange."""
-    step = Step(name, why, spec, sender, "authorization server", phase, request)
+    """Send one request and record the exchange."""
+    step = Step(name, why, spec, sender, receiver, phase, request)
     with _open(http) as client:
         started, clock = time.time(), time.perf_counter()
         response = from_httpx(client.send(to_httpx(request), follow_redirects=False))

@@ -19,11 +19,12 @@ def user_pool(run: Run) -> str:
 
 
 def app_clients(run: Run) -> dict[str, str]:
-    """The app clients in the user pool: their ids, and what they are called."""
+    """The app clients in the user pool: their ids, and what they are called; without the local domain's own tool."""
     paginator = Profile.local(run.aws).cognito().get_paginator("list_user_pool_clients")
     pages = paginator.paginate(UserPoolId=user_pool(run), PaginationConfig={"PageSize": 60})
     found = [client for page in pages for client in page["UserPoolClients"]]
-    return {client.get("ClientId", ""): client.get("ClientName", "") for client in found}
+    names = {client.get("ClientId", ""): client.get("ClientName", "") for client in found}
+    return {identifier: name for identifier, name in names.items() if name != "managed-login-stand-in"}
 
 
 @contextmanager

@@ -1,0 +1,56 @@
+"""Exercises of 05: what may be registered, and what may be fetched."""
+
+from urllib.parse import urlsplit
+
+from mcp_demo.lab import repairs
+from mcp_demo.lab.exercise import exercise
+from mcp_demo.lab.repairs import Asked
+
+
+@exercise(
+    "refuse-unsafe-addresses",
+    mutant="any_redirect_uri",
+    kind=repairs.request("/register"),
+    stub="""
+    def repair(request):
+        uris = request.document.get("redirect_uris", [])
+        if request.method == "POST" and not uris:
+            return "invalid_redirect_uri"
+        # TODO: of what is left, take https and http on this machine, and refuse the rest in the same way
+        return None
+    """,
+    nudge="How does a URI begin that is safe? Name the few good beginnings, not the many bad ones; and look for a #.",
+    section="OAuth 2.1 §2.3",
+)
+def refuse_unsafe_addresses(request: Asked) -> str | None:
+    """Only https and loopback are taken."""
+    uris: list[str] = request.document.get("redirect_uris", [])
+    if request.method == "POST" and not uris:
+        return "invalid_redirect_uri"
+    safe = ("https://", "http://127.0.0.1:", "http://localhost:")
+    if any(not uri.startswith(safe) or "#" in uri for uri in uris):
+        return "invalid_redirect_uri"
+    return None
+
+
+@exercise(
+    "stay-outside",
+    mutant="numeric_hosts",
+    kind=repairs.request("/authorize"),
+    stub="""
+    from urllib.parse import urlsplit
+
+    def repair(request):
+        host = urlsplit(request.parameters.get("client_id", "")).hostname or ""
+        # TODO: refuse with "invalid_client" what is no name at all but an address, written as one number
+        return None
+    """,
+    nudge="What is 2130706433 divided by 256, three times over? Names of hosts are never made of digits alone.",
+    section="CIMD §6.5",
+)
+def stay_outside(request: Asked) -> str | None:
+    """A number is an address in disguise."""
+    host = urlsplit(request.parameters.get("client_id", "")).hostname or ""
+    if host.isdigit():
+        return "invalid_client"
+    return None
