@@ -135,7 +135,8 @@ class Examination:
         return self.server.client
 
     def _add(self, finding: Finding) -> None:
-        if not any(finding.check in item.covers for item in self.findings):
+        told = any((item.check, item.layer) == (finding.check, finding.layer) for item in self.findings)
+        if not told and not any(finding.check in item.covers for item in self.findings):
             self.findings.append(finding)
 
     def _spoilt(self, layer: Layer) -> Layer | None:

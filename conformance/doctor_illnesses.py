@@ -295,6 +295,15 @@ ILLNESSES: Sequence[Illness] = (
     ),
     Illness(
         "as.metadata.truthful",
+        "registration",
+        "Registration is announced, but not there",
+        "Deploy the endpoint (in our system the stack of registration.yaml), or take registration_endpoint out of the"
+        " metadata (our bridge: MCP_DEMO_REGISTRATION_ENDPOINT).",
+        sign=r"^registration_endpoint [^;]*$",
+        covers=("as.registration.offered",),
+    ),
+    Illness(
+        "as.metadata.truthful",
         "authorization server",
         "The metadata announces what is not there",
         "Deploy the route, or take it out of the metadata. API Gateway: mind the stage in the path.",
