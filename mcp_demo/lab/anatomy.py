@@ -32,16 +32,16 @@ _HEADER: Mapping[str, tuple[str, str]] = {
 }
 _CLAIMS: Mapping[str, tuple[str, str]] = {
     "iss": ("who made it", "RFC 7519 §4.1.1"),
-    "sub": ("whom it is about: the user's unchanging id", "RFC 7519 §4.1.2"),
     "aud": ("which server it is for", "RFC 7519 §4.1.3"),
+    "token_use": ("access or ID token: Cognito's own way to tell", "Cognito docs › Access token"),
+    "scope": ("what it allows", "RFC 9068 §2.2.3"),
     "exp": ("from when on it is dead", "RFC 7519 §4.1.4"),
     "nbf": ("from when on it is alive", "RFC 7519 §4.1.5"),
     "iat": ("when it was made", "RFC 7519 §4.1.6"),
+    "sub": ("whom it is about: the user's unchanging id", "RFC 7519 §4.1.2"),
     "jti": ("its own name", "RFC 7519 §4.1.7"),
     "client_id": ("which client it was given to", "RFC 9068 §2.2"),
-    "scope": ("what it allows", "RFC 9068 §2.2.3"),
     "auth_time": ("when the person signed in", "RFC 9068 §2.2.1"),
-    "token_use": ("access or ID token: Cognito's own way to tell", "Cognito docs › Access token"),
     "username": ("the user's name in the pool", "Cognito docs › Access token"),
     "version": ("the version of Cognito's token format", "Cognito docs › Access token"),
     "origin_jti": ("ties it to the sign-in, so that both can be revoked", "Cognito docs › Access token"),
@@ -61,15 +61,11 @@ def token(thing: str | Exchange, run: Run) -> Shown:
     rules = Rules(run.issuer, run.server, frozenset(cognito.scopes(run.server)), run.audience)
     whole = _whole(raw, rules, run.jwks_uri)
     header, claims = _parts(raw)
+    missing = dict.fromkeys(_required(rules) - claims.keys()) if claims else {}
     rows = [_row("header", name, value, *_HEADER.get(name, ("", "")), "") for name, value in header.items()]
     rows += [
         _row("claim", name, value, *_CLAIMS.get(name, ("", "")), _alone(name, value, rules))
-        for name, value in claims.items()
-    ]
-    rows += [
-        _row("claim", name, "(missing)", *_CLAIMS[name], _alone(name, None, rules))
-        for name in sorted(_required(rules) - claims.keys())
-        if claims
+        for name, value in sorted((claims | missing).items(), key=_place)
     ]
     return _drawn(raw, whole, rows)
 
@@ -81,7 +77,14 @@ def _row(part: str, name: str, value: object, meaning: str, section: str, verdic
     return part, name, _words(name, value), meaning, section, verdict
 
 
+def _place(claim: tuple[str, object]) -> int:
+    """The claims in the order of the table above, strangers last."""
+    return list(_CLAIMS).index(claim[0]) if claim[0] in _CLAIMS else len(_CLAIMS)
+
+
 def _words(name: str, value: object) -> str:
+    if value is None:
+        return "(missing)"
     if name in _TIMES and isinstance(value, int | float) and not isinstance(value, bool):
         return f"{value} · {datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC"
     return value if isinstance(value, str) else json.dumps(value)
@@ -160,18 +163,18 @@ def _drawn(raw: str, whole: str, rows: list[Row]) -> Shown:
     short = shorten(raw) if raw else "no token"
     cells = [
         (
-            f"{escape(name)}",
-            escape(value),
-            _marked(verdict) + element("div", QUIET_TEXT, f"{escape(meaning)} {link(section) if section else ''}"),
+            element("span", MONO, escape(name)) + element("div", QUIET_TEXT, part),
+            element("span", MONO, escape(value)),
+            f"{_marked(verdict)} {escape(meaning)} {link(section) if section else ''}",
         )
-        for _, name, value, meaning, section, verdict in rows
+        for part, name, value, meaning, section, verdict in rows
     ]
     mood = BAD if whole else GOOD
     html = box(
         "A token taken apart",
         element("p", STRONG, f"Token <span style='{MONO}'>{escape(short)}</span>"),
         element("p", f"margin:0 0 6px;{mood}", escape(said)),
-        table(cells, ("member", "value", "what this server says, and what it means")),
+        table(cells, ("member", "value", "this server's verdict, and what it means")),
         element("p", "margin:0", f"Signature: {_marked(signature)}"),
     )
     text = [f"Token {short}", said, ""]

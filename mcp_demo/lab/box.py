@@ -58,5 +58,7 @@ def table(rows: list[tuple[str, ...]], heads: tuple[str, ...] = ()) -> str:
         for row in rows
     )
     head = element("tr", "background:none", top) if heads else ""
-    whole = element("table", f"color:inherit;border-collapse:collapse;width:100%;margin:6px 0;{MONO}", head + body)
+    whole = element(
+        "table", "color:inherit;border-collapse:collapse;width:100%;margin:6px 0;font-size:13px", head + body
+    )
     return element("div", "overflow-x:auto", whole)

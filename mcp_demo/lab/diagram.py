@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from html import escape
-from textwrap import wrap
+from textwrap import shorten
 
 from mcp_demo.exchange.card_style import FIELD, HUES, LINE, QUIET
 from mcp_demo.exchange.model import Exchange
@@ -17,7 +17,8 @@ _CALLED = {
     "authorization server": "bridge",
     "user-pool domain": "user pool",
 }
-_GAP, _TOP, _STEP, _LEFT = 176, 52, 62, 92
+_GAP, _TOP, _STEP, _LEFT = 226, 52, 64, 80
+_LETTER = 6.6
 _PLAIN = {LINE: "#8a90a0", QUIET: "#57606a", FIELD: "#ffffff", "currentColor": "#1b1f24"}
 """What the theme's colours are in an image that has no theme."""
 
@@ -83,9 +84,10 @@ def _hop(exchange: Exchange, place: dict[str, int], y: int, number: int, *, newe
     start, end = place[_role(exchange.sender)], place[_role(exchange.receiver)]
     colour = HUES.get(exchange.phase, HUES["access"])
     stroke = "3.500" if newest else "1.800"
-    middle, away = (start + end) // 2, 1 if end >= start else -1
+    away = 1 if end >= start else -1
     y += 24
-    label = wrap(exchange.name, 34)[0] + ("…" if len(exchange.name) > 34 else "")
+    middle = (start + end) // 2 + away * 6
+    label = shorten(exchange.name, int((abs(end - start) - 24) / _LETTER), placeholder="…")
     weight = ' font-weight="700"' if newest else ""
     parts = [
         f'<path d="M{start + away * 12} {y}H{end - away * 3}" style="stroke:{colour};stroke-width:{stroke}"/>',

@@ -25,7 +25,7 @@ from mcp_demo.local.state import Run
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-_VIEW = {"width": 640, "height": 760}
+_VIEW = {"width": 600, "height": 700}
 
 
 class Flow:
@@ -92,7 +92,7 @@ class Flow:
         self._seen.add(title)
         page.set_viewport_size(_VIEW)  # pyright: ignore[reportArgumentType]
         address = page.url.partition("?")[0]
-        self._pictures.append(Picture(page.screenshot(type="jpeg", quality=60), address, f"the page “{title}”"))
+        self._pictures.append(Picture(page.screenshot(type="jpeg", quality=50), address, f"the page “{title}”"))
 
 
 def begin(run: Run, tool: str = "whoami", arguments: Mapping[str, Any] | None = None, *, by_hand: bool = False) -> Flow:
