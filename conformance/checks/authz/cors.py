@@ -9,6 +9,7 @@ from conformance.views.authorization_server import AuthorizationServer
 from conformance.views.grants import Client
 from mcp_demo.exchange.model import Exchange, Request
 
+_BASIC = ["client_secret_basic"]  # what metadata says that says nothing (RFC 8414 §2)
 _ORIGIN = "https://page.conformance.example"
 
 
@@ -37,11 +38,15 @@ def endpoints(server: AuthorizationServer) -> Problems:
     exchange, found = server.metadata
     origin = (("origin", server.target.origin or _ORIGIN), ("accept", "application/json"))
     metadata = server.ask(Request("GET", exchange.request.url, origin), "Metadata, read by a page", "OAuth 2.1 §3.2")
-    asked = [(name, found.get(name)) for name in ("token_endpoint", "registration_endpoint")]
+    by_header = "client_secret_basic" in (server.lists("token_endpoint_auth_methods_supported") or _BASIC)
+    asked = [
+        ("token_endpoint", "authorization,content-type" if by_header else "content-type"),
+        ("registration_endpoint", "content-type"),
+    ]
     preflights = [
-        (name, _preflight(server, url, "POST", "authorization,content-type"))
-        for name, url in asked
-        if isinstance(url, str)
+        (name, _preflight(server, str(found[name]), "POST", wanted))
+        for name, wanted in asked
+        if isinstance(found.get(name), str)
     ]
     if server.target.origin is None and not _opened(metadata) and not any(_opened(answer) for _, answer in preflights):
         raise NotApplicable("Nothing says that browser pages are to be supported; --origin would.")

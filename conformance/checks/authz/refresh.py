@@ -4,6 +4,7 @@ from contextlib import suppress
 
 from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.authz import checks
+from conformance.checks.authz.tokens import claims_of
 from conformance.target import Capability
 from conformance.views.answers import shown
 from conformance.views.authorization_server import AuthorizationServer
@@ -42,10 +43,23 @@ def bound(server: AuthorizationServer) -> Problems:
         exchange = server.once("bound", lambda: _bound(server)).get(name)
         if exchange is None:
             continue
-        if tokens(exchange):
+        if tokens(exchange) and _no_more(server, exchange, name):
+            yield Problem(f"{name}: ignored without a word, the token is worth no more", exchange, soft=True)
+        elif tokens(exchange):
             yield Problem(f"tokens for {name}", exchange)
         elif error_of(exchange) not in (expected, "invalid_client" if name == "another client" else expected):
             yield Problem(f"{shown(exchange)}, {error_of(exchange)} instead of {expected} for {name}", exchange)
+
+
+def _no_more(server: AuthorizationServer, exchange: Exchange, name: str) -> bool:
+    """Whether a token that was asked for more can do no more than the login allowed."""
+    found = claims_of(tokens(exchange))
+    if found is None or name == "another client":
+        return False
+    if name == "more scopes":
+        granted = tokens(exchange).get("scope", found.get("scope"))
+        return isinstance(granted, str) and set(granted.split()) <= {server.scopes[0]}
+    return found.get("aud") in (server.resource, [server.resource])
 
 
 def _bound(server: AuthorizationServer) -> dict[str, Exchange]:

@@ -82,7 +82,7 @@ def response_(server: AuthorizationServer) -> Problems:
         yield Problem("scope is missing, although it is not what was asked for", exchange)
 
 
-def _claims(found: dict[str, Any]) -> dict[str, Any] | None:
+def claims_of(found: dict[str, Any]) -> dict[str, Any] | None:
     """The claims of an access token, unverified; None if it is no JWT."""
     try:
         claims: Any = json.loads(decode(str(found.get("access_token")).split(".")[1]))
@@ -93,7 +93,7 @@ def _claims(found: dict[str, Any]) -> dict[str, Any] | None:
 
 def _scopes(found: dict[str, Any]) -> list[str] | None:
     """The scopes of the token itself, else what the response says."""
-    named: Any = (_claims(found) or {}).get("scope") or found.get("scope")
+    named: Any = (claims_of(found) or {}).get("scope") or found.get("scope")
     return named.split() if isinstance(named, str) else None
 
 
@@ -205,7 +205,7 @@ def client_auth(server: AuthorizationServer) -> Problems:
 def audience(server: AuthorizationServer) -> Problems:
     """The token is for the resource that was named."""
     _, exchange = server.main
-    claims = _claims(_good(server))
+    claims = claims_of(_good(server))
     if claims is None:
         raise NotApplicable("The token is opaque to its client, as it may be.")
     found: Any = claims.get("aud")
@@ -240,7 +240,7 @@ def short_lived(server: AuthorizationServer) -> Problems:
     """Access tokens live shortly."""
     _, exchange = server.main
     found = _good(server)
-    claims = _claims(found) or {}
+    claims = claims_of(found) or {}
     lifetime: Any = claims["exp"] - claims["iat"] if {"exp", "iat"} <= claims.keys() else found.get("expires_in")
     if isinstance(lifetime, int | float) and lifetime > _MOST_SECONDS:
         yield Problem(f"the token lives {lifetime:.0f} seconds", exchange)

@@ -9,7 +9,7 @@ from typing import Any
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
-from conformance.check import Blocked, Problem, Problems
+from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.rs import checks, probes
 from conformance.hits import Listener
 from conformance.issuer import DROP, TestIssuer, by_hand, certificate, decode, encode, hmac_signer
@@ -112,7 +112,10 @@ def algorithm(server: ResourceServer) -> Problems:
 def _public_key(server: ResourceServer) -> RSAKey:
     if server.target.issuer is not None:
         return server.target.issuer.key
-    for exchange in server.issuer_keys():
+    keys = list(server.issuer_keys())
+    if not keys:
+        raise NotApplicable("The authorization server publishes no keys, so there is no public key to misuse.")
+    for exchange in keys:
         for candidate in (members(exchange) or {}).get("keys", []):
             with suppress(JoseError, ValueError, TypeError, KeyError):
                 return RSAKey.import_key(candidate)
