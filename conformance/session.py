@@ -115,6 +115,8 @@ class Session:
         started, self._last = time.time(), time.monotonic()
         try:
             response = transmit(self._client, probe.request, self._timeout)
+            if response.status == 429:  # says nothing of the request, only of its number
+                raise Unanswered("429: the target takes no more requests for now", probe)
         except Unanswered as failure:
             self._unanswered += 1
             failure.exchange = replace(probe, started=started, seconds=time.monotonic() - self._last)

@@ -58,9 +58,9 @@ def json_body(exchange: Exchange) -> Any:
 
 
 def members(exchange: Exchange) -> dict[str, Any] | None:
-    """The JSON object that a successful response carries, or None."""
+    """The JSON object that a successful response carries, or None; one without members says nothing."""
     found = json_body(exchange) if status(exchange) == 200 else None
-    return cast("dict[str, Any]", found) if isinstance(found, dict) else None
+    return cast("dict[str, Any]", found) if isinstance(found, dict) and found else None
 
 
 def media_type(exchange: Exchange) -> str:

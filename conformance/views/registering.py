@@ -69,6 +69,8 @@ class Registering(PublishedMetadata):
         """
         exchange = self.registration(*uris, **changes)
         made = registered(exchange)
+        if status(exchange) in (401, 403):
+            raise Blocked("Registration takes a credential that the suite does not have.", Capability.CLIENT)
         if status(exchange) not in (200, 201) or not isinstance(made.get("client_id"), str):
             raise Blocked(
                 f"A client could not be registered ({status(exchange)}); the as.registration checks say more."

@@ -14,6 +14,7 @@ from mcp_demo.exchange.model import Exchange
 from mcp_demo.oauth import pkce
 
 _NEEDS = (Capability.CLIENT,)
+STRANGER = Client("conformance-unknown", "https://evil.example/callback")
 
 
 def require_control(server: AuthorizationServer, client: Client) -> Exchange:
@@ -28,6 +29,23 @@ def require_control(server: AuthorizationServer, client: Client) -> Exchange:
             f"A good authorization request is answered {shown(exchange)}, so refusing a bad one proves nothing."
         )
     return exchange
+
+
+def require_endpoint(server: AuthorizationServer) -> None:
+    """An authorization endpoint has to be there: what answers nobody proves nothing by what it does not do.
+
+    Raises:
+        Blocked: There is none to be seen.
+    """
+    if Capability.CLIENT in server.target.capabilities:
+        require_control(server, server.client)
+        return
+    exchange = server.authorize(STRANGER, "An unknown client")
+    refusing = status(exchange) in (400, 401, 403, 422) or location(exchange) is not None
+    if not refusing and outcome(exchange, STRANGER.redirect_uri) != "proceeds":
+        raise Blocked(
+            f"What answers {shown(exchange)} to an unknown client does not look like an authorization server."
+        )
 
 
 def never_a_code(server: AuthorizationServer, client: Client, name: str, /, **changes: Any) -> Problems:
@@ -171,20 +189,25 @@ def _denial(server: AuthorizationServer) -> Problems:
 )
 def clickjacking(server: AuthorizationServer) -> Problems:
     """The pages cannot be framed."""
-    stranger = Client("conformance-unknown", "https://evil.example/callback")
-    pages = [server.authorize(stranger, "An unknown client")]
+    pages = [server.authorize(STRANGER, "An unknown client")]
     if Capability.CLIENT in server.target.capabilities:
         pages.append(server.authorize(server.client, "A good authorization request"))
         pages += [page for page in [server.following(pages[-1])] if page is not None]
     seen = [page for page in pages if media_type(page) == "text/html"]
     if not seen:
         raise NotApplicable("No page was seen.")
-    for page in seen:
-        policy = " ".join(fields(page, "content-security-policy")).lower()
-        if "frame-ancestors" not in policy and not fields(page, "x-frame-options"):
-            yield Problem(f"{page.request.url.partition('?')[0]} can be framed ({page.name.lower()})", page)
-        elif "frame-ancestors *" in policy:
-            yield Problem("frame-ancestors allows everybody", page)
+    found = [problem for page in seen for problem in _framed(page)]
+    yield from found
+    if not found:
+        require_endpoint(server)
+
+
+def _framed(page: Exchange) -> Problems:
+    policy = " ".join(fields(page, "content-security-policy")).lower()
+    if "frame-ancestors" not in policy and not fields(page, "x-frame-options"):
+        yield Problem(f"{page.request.url.partition('?')[0]} can be framed ({page.name.lower()})", page)
+    elif "frame-ancestors *" in policy:
+        yield Problem("frame-ancestors allows everybody", page)
 
 
 @checks.add(
@@ -197,22 +220,32 @@ def clickjacking(server: AuthorizationServer) -> Problems:
 )
 def no_legacy_grants(server: AuthorizationServer) -> Problems:
     """Implicit and password grants are gone."""
-    form = {"grant_type": "password", "username": "conformance", "password": "conformance", "client_id": "conformance"}
     known = Capability.CLIENT in server.target.capabilities
     client = server.client if known else None
+    found = [*_password(server, client), *(_implicit(server, client) if client else ())]
+    yield from found
+    if not found and client is None:
+        raise Blocked.without(Capability.CLIENT)
+    if not found:
+        require_endpoint(server)
+
+
+def _password(server: AuthorizationServer, client: Client | None) -> Problems:
+    form = {"grant_type": "password", "username": "conformance", "password": "conformance", "client_id": "conformance"}
     password = (
         server.call(client, {**form, "client_id": client.client_id}, "Password grant")
         if client
         else server.token(form, "Password grant")
     )
     if status(password) < 400 or (
-        known and error_of(password) not in ("unsupported_grant_type", "unauthorized_client", "invalid_request")
+        client and error_of(password) not in ("unsupported_grant_type", "unauthorized_client", "invalid_request")
     ):
         yield Problem(f"{shown(password)}, {error_of(password)} for grant_type=password", password)
     if "password" in server.lists("grant_types_supported") or "implicit" in server.lists("grant_types_supported"):
         yield Problem("grant_types_supported offers them", server.metadata[0])
-    if client is None:
-        return
+
+
+def _implicit(server: AuthorizationServer, client: Client) -> Problems:
     implicit = server.authorize(client, "Implicit grant", response_type="token")
     if outcome(implicit, client.redirect_uri) in ("proceeds", "code", "crashed"):
         yield Problem(f"{shown(implicit)} for response_type=token", implicit)

@@ -4,9 +4,9 @@ from typing import Any
 
 from conformance.check import NotApplicable, Problem, Problems
 from conformance.checks.authz import checks
+from conformance.checks.authz.authorize import STRANGER, require_endpoint
 from conformance.views.answers import fields, shown, status
 from conformance.views.authorization_server import AuthorizationServer
-from conformance.views.grants import Client
 from mcp_demo.exchange.model import Exchange, Request
 
 _BASIC = ["client_secret_basic"]  # what metadata says that says nothing (RFC 8414 §2)
@@ -72,9 +72,10 @@ def endpoints(server: AuthorizationServer) -> Problems:
 )
 def not_authorize(server: AuthorizationServer) -> Problems:
     """No page may read the authorization endpoint."""
-    stranger = Client("conformance-unknown", "https://evil.example/callback")
-    page = server.authorize(stranger, "The authorization endpoint, asked by a page", headers=(("origin", _ORIGIN),))
+    page = server.authorize(STRANGER, "The authorization endpoint, asked by a page", headers=(("origin", _ORIGIN),))
     question = _preflight(server, server.endpoint("authorization"), "GET", "authorization")
-    for exchange in (page, question):
-        if _opened(exchange):
-            yield Problem(f"Access-Control-Allow-Origin on {exchange.request.method}", exchange)
+    opened = [exchange for exchange in (page, question) if _opened(exchange)]
+    for exchange in opened:
+        yield Problem(f"Access-Control-Allow-Origin on {exchange.request.method}", exchange)
+    if not opened:
+        require_endpoint(server)

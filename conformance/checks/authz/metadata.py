@@ -137,6 +137,8 @@ def truthful(server: AuthorizationServer) -> Problems:
             continue
         if status(answer) == 404 or status(answer) >= 500:
             yield Problem(f"{name} answers {status(answer)}", answer)
+        elif name in ("token_endpoint", "registration_endpoint") and status(answer) // 100 == 2:
+            yield Problem(f"{name} answers {status(answer)} to an empty request, as if nothing were there", answer)
     methods = found.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
     if "none" not in methods and _admits_public_clients(server):
         yield Problem(f"public clients are admitted, but token_endpoint_auth_methods_supported is {methods}", exchange)

@@ -3,6 +3,7 @@
 All of it is seen without a login: the consent page comes before anybody is sent on.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
@@ -268,19 +269,39 @@ def state(server: AuthorizationServer) -> Problems:
         yield Problem("the state sent upstream is missing or always the same", front.page)
         return
     changed = sent[:-6] + ("AAAAAA" if not sent.endswith("AAAAAA") else "BBBBBB")
+    found: list[Problem] = []
+    answers: list[Exchange] = []
     for value, cookies, words in (
         (None, front.after, "no state"),
         (changed, front.after, "a changed state"),
         (sent, {}, "another browser's state"),
     ):
-        yield from _refuses(front, _callback(server, front, value, cookies, f"A callback with {words}"), words)
+        answers.append(_callback(server, front, value, cookies, f"A callback with {words}"))
+        found += _refuses(front, answers[-1], words)
     control = _callback(server, front, sent, front.after, "A callback with the right state")
     spent = {name for name, value, _ in cookies_of(control) if not value}
     rest = {name: value for name, value in {**front.after, **new_cookies(control)}.items() if name not in spent}
     replay = _callback(server, front, sent, rest, "The same state again")
-    yield from _refuses(front, replay, "a used state")
+    found += _refuses(front, replay, "a used state")
     if any(value == STATE for _, value in pairs(location(front.approved or front.page) or "")):
-        yield Problem("the client's own state is sent upstream", front.approved or front.page)
+        found.append(Problem("the client's own state is sent upstream", front.approved or front.page))
+    yield from found
+    if not found:
+        _require_difference(control, answers)
+
+
+def _require_difference(control: Exchange, refusals: Sequence[Exchange]) -> None:
+    """The right state has to be answered in another way than wrong ones, or refusing those proves nothing.
+
+    Raises:
+        Blocked: It is not.
+    """
+    if all(_same(control, refusal) for refusal in refusals):
+        raise Blocked(f"A callback with the right state is answered {shown(control)} too, like those with a wrong one.")
+
+
+def _same(one: Exchange, other: Exchange) -> bool:
+    return (status(one), location(one), response(one).body) == (status(other), location(other), response(other).body)
 
 
 @checks.add(
@@ -297,5 +318,10 @@ def state_after_consent(server: AuthorizationServer) -> Problems:
     front = server.once("third front", lambda: visit(server, server.client, "A client once more"))
     if not front.consented or front.upstream is None:
         raise Blocked("There is no consent page; as.proxy.consent says more.")
-    exchange = _callback(server, front, front.upstream.get("state"), front.before, "A callback that skips the approval")
-    yield from _refuses(front, exchange, "the cookies from before the approval")
+    sent = front.upstream.get("state")
+    exchange = _callback(server, front, sent, front.before, "A callback that skips the approval")
+    found = list(_refuses(front, exchange, "the cookies from before the approval"))
+    yield from found
+    if not found:
+        control = _callback(server, front, sent, front.after, "A callback after the approval")
+        _require_difference(control, [exchange])

@@ -1,11 +1,12 @@
 """Where the browser is sent (OAuth 2.1 §2.3.1, §4.1.2.1; RFC 8252 §7.3; MCP Open Redirection)."""
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from conformance.check import Blocked, Problem, Problems
 from conformance.checks.authz import checks
-from conformance.checks.authz.authorize import require_control
+from conformance.checks.authz.authorize import STRANGER, require_control, require_endpoint
 from conformance.target import Capability
 from conformance.views.answers import shown, status
 from conformance.views.authorization_server import AuthorizationServer
@@ -125,20 +126,28 @@ def loopback_narrow(server: AuthorizationServer) -> Problems:
 )
 def no_open(server: AuthorizationServer) -> Problems:
     """Nobody is sent to an address that is not known."""
-    stranger = Client("conformance-unknown", _EVIL)
-    attempts: list[tuple[Client, str, dict[str, Any]]] = [
-        (stranger, "An unknown client", {}),
-        (stranger, "An unknown client and a bad response type", {"response_type": "foo"}),
-        (stranger, "No client at all", {"client_id": None}),
-    ]
-    if Capability.CLIENT in server.target.capabilities:
-        client = server.client
-        attempts += [
-            (client, "An unregistered redirect URI and a bad scope", {"redirect_uri": _EVIL, "scope": "conformance:x"}),
-            (client, "An unregistered redirect URI and prompt=none", {"redirect_uri": _EVIL, "prompt": "none"}),
-            (client, "An unregistered redirect URI and no PKCE", {"redirect_uri": _EVIL, "code_challenge": None}),
-        ]
-    for client, words, changes in attempts:
+    found = list(_leads_away(server, STRANGER, _UNKNOWN))
+    if not found and Capability.CLIENT in server.target.capabilities:
+        found = list(_leads_away(server, server.client, _UNREGISTERED))
+    yield from found
+    if not found:
+        require_endpoint(server)
+
+
+_UNKNOWN: Mapping[str, dict[str, Any]] = {
+    "An unknown client": {},
+    "An unknown client and a bad response type": {"response_type": "foo"},
+    "No client at all": {"client_id": None},
+}
+_UNREGISTERED: Mapping[str, dict[str, Any]] = {
+    "An unregistered redirect URI and a bad scope": {"redirect_uri": _EVIL, "scope": "conformance:x"},
+    "An unregistered redirect URI and prompt=none": {"redirect_uri": _EVIL, "prompt": "none"},
+    "An unregistered redirect URI and no PKCE": {"redirect_uri": _EVIL, "code_challenge": None},
+}
+
+
+def _leads_away(server: AuthorizationServer, client: Client, attempts: Mapping[str, dict[str, Any]]) -> Problems:
+    for words, changes in attempts.items():
         exchange = server.authorize(client, words, **changes)
         target = location(exchange)
         if (
@@ -165,10 +174,14 @@ def untrusted(server: AuthorizationServer) -> Problems:
         ("An invalid scope", {"scope": "conformance:x"}),
         ("prompt=none", {"prompt": "none"}),
     )
+    found: list[Problem] = []
     for words, changes in wrong:
         exchange = server.authorize(client, f"{words}, from an unchecked client", **changes)
         what = outcome(exchange, client.redirect_uri)
         if what in ("error", "code", "elsewhere"):
             # Precautions are a MUST; that not even an error is sent at once is a SHOULD among them.
             words = f"redirects to {client.redirect_uri} at once: {words.lower()}"
-            yield Problem(words, exchange, soft=what == "error")
+            found.append(Problem(words, exchange, soft=what == "error"))
+    yield from found
+    if not found:
+        require_control(server, client)

@@ -1,5 +1,7 @@
 """What comes back to the redirect URI (OAuth 2.1 §4.1.2, RFC 9207)."""
 
+from contextlib import suppress
+
 from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.authz import checks
 from conformance.target import Capability
@@ -13,11 +15,22 @@ _NEEDS = (Capability.SIGN_IN, Capability.CLIENT)
 def _responses(server: AuthorizationServer) -> dict[str, str]:
     """The URLs of a successful and of a refused login."""
     success = server.main[0].journey.returned
-    try:
+    denial = None
+    with suppress(Blocked):
         denial = server.denied.returned
-    except Blocked:
-        denial = None
     return {name: url for name, url in (("success", success), ("refusal", denial)) if url is not None}
+
+
+def _both(server: AuthorizationServer, problems: Problems) -> Problems:
+    """The problems; without any, both answers have to be there, or nothing is proven.
+
+    Raises:
+        Blocked: One is not.
+    """
+    found = list(problems)
+    yield from found
+    if not found and server.denied.returned is None:
+        raise Blocked("The refusal led to no answer; as.authorize.error says more.")
 
 
 @checks.add(
@@ -30,8 +43,11 @@ def _responses(server: AuthorizationServer) -> dict[str, str]:
 )
 def state(server: AuthorizationServer) -> Problems:
     """State comes back as it was sent."""
-    found = _responses(server)
-    for name, url in found.items():
+    yield from _both(server, _state(server))
+
+
+def _state(server: AuthorizationServer) -> Problems:
+    for name, url in _responses(server).items():
         sent = LONG_STATE if name == "success" else STATE
         if parameters(url).get("state") != sent:
             yield Problem(f"state differs on {name}: {parameters(url).get('state', 'missing')[:60]!r}")
@@ -48,6 +64,10 @@ def state(server: AuthorizationServer) -> Problems:
 )
 def iss(server: AuthorizationServer) -> Problems:
     """Answers say who gives them."""
+    yield from _both(server, _iss(server))
+
+
+def _iss(server: AuthorizationServer) -> Problems:
     for name, url in _responses(server).items():
         if "iss" not in parameters(url):
             yield Problem(f"no iss on {name}")
@@ -63,6 +83,10 @@ def iss(server: AuthorizationServer) -> Problems:
 )
 def iss_identical(server: AuthorizationServer) -> Problems:
     """Iss is the issuer."""
+    yield from _both(server, _identical(server))
+
+
+def _identical(server: AuthorizationServer) -> Problems:
     named = [(name, [value for key, value in pairs(url) if key == "iss"]) for name, url in _responses(server).items()]
     if not any(values for _, values in named):
         raise NotApplicable("The server sends no iss.")
@@ -82,6 +106,10 @@ def iss_identical(server: AuthorizationServer) -> Problems:
 )
 def iss_flag(server: AuthorizationServer) -> Problems:
     """Iss is announced where it is sent, and sent where it is announced."""
+    yield from _both(server, _announced(server))
+
+
+def _announced(server: AuthorizationServer) -> Problems:
     exchange, found = server.metadata
     announced = found.get("authorization_response_iss_parameter_supported") is True
     sent = {name: "iss" in parameters(url) for name, url in _responses(server).items()}

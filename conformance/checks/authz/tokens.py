@@ -14,7 +14,7 @@ from conformance.views.answers import fields, media_type, shown, status
 from conformance.views.authorization_server import AuthorizationServer
 from conformance.views.forms import location, outcome, parameters
 from conformance.views.grants import Client, error_of, tokens
-from mcp_demo.exchange.model import Request
+from mcp_demo.exchange.model import Exchange, Request
 
 _FLOW = (Capability.SIGN_IN, Capability.CLIENT)
 _CODES = {
@@ -42,10 +42,8 @@ def client_types(server: AuthorizationServer) -> Problems:
     grant, exchange = server.main
     if not tokens(exchange):
         yield Problem(f"{shown(exchange)}, {error_of(exchange)} for a public client ({grant.client.method})", exchange)
-    try:
-        confidential = server.confidential
-    except (Blocked, NotApplicable):
         return
+    confidential = server.confidential
     answer = server.once(
         "confidential flow",
         lambda: server.redeem(
@@ -107,6 +105,7 @@ def _scopes(found: dict[str, Any]) -> list[str] | None:
 )
 def no_store(server: AuthorizationServer) -> Problems:
     """No cache keeps tokens."""
+    _good(server)
     seen = [("code", server.main[1])]
     if refreshed := server.refreshed:
         seen.append(("refresh", refreshed))
@@ -338,3 +337,20 @@ def resource_case(server: AuthorizationServer) -> Problems:
     exchange = server.authorize(client, "With the resource in upper case", resource=loud)
     if outcome(exchange, client.redirect_uri) != "proceeds":
         yield Problem(f"{shown(exchange)} for {loud}", exchange)
+    elif Capability.SIGN_IN in server.target.capabilities:
+        yield from _same_audience(server, loud)
+
+
+def _same_audience(server: AuthorizationServer, loud: str) -> Problems:
+    expected = (claims_of(_good(server)) or {}).get("aud")
+    exchange = server.once("loud", lambda: _asked_for(server, loud))
+    found = (claims_of(tokens(exchange)) or {}).get("aud")
+    if not tokens(exchange):
+        yield Problem(f"{shown(exchange)}, {error_of(exchange)} for a code that was asked for {loud}", exchange)
+    elif found != expected:
+        yield Problem(f"aud is {found!r} for {loud}, and else {expected!r}", exchange)
+
+
+def _asked_for(server: AuthorizationServer, resource: str) -> Exchange:
+    grant = server.grant("A login for the resource in upper case", scope=server.scopes[0], resource=resource)
+    return server.redeem(grant, "The code of the resource in upper case", resource=resource)
