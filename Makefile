@@ -46,9 +46,11 @@ parity: setup ## Renew docs/parity.md from the rows and the tests
 env-example: ## Renew .env.example from the settings classes
 	$(PY) -m mcp_demo.deploy.example > .env.example
 
-lock: ## Renew requirements.lock
+lock: ## Renew requirements.lock, and what the Lambda functions get of it
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --all-extras --group dev --upgrade pyproject.toml -o requirements.lock
+	.venv/bin/uv pip compile --quiet --python-version 3.13 --python-platform linux --generate-hashes --no-annotate --no-header \
+	  --constraint requirements.lock mcp_demo/serverless/requirements.in -o mcp_demo/serverless/requirements.txt
 
 clean: ## Remove what setup and runs made in this folder
 	-test ! -x .venv/bin/mcp-demo || .venv/bin/mcp-demo down

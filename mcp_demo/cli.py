@@ -132,12 +132,14 @@ def deploy(
     """Bring the CloudFormation stacks to the state of their templates, and write the settings of the parts."""
     from mcp_demo.deploy.files import env_folder
     from mcp_demo.deploy.profile import aws_failures
-    from mcp_demo.deploy.system import deploy_system
+    from mcp_demo.deploy.system import deploy_system, is_serverless
     from mcp_demo.deploy.users import ensure_demo_user
 
     target, endpoints = _target(profile, _folder(state), mcp_url, bridge_url, static_url)
     folder = env_folder(_folder(state), profile)
-    deployment = deploy_system(target, endpoints, folder, _progress, name, strategy)
+    with aws_failures():
+        serverless = is_serverless(target, name) if profile == "local" else not (mcp_url or bridge_url)
+    deployment = deploy_system(target, endpoints, folder, _progress, name, strategy, serverless=serverless)
     note("Deployed." if deployment.changed else "Nothing changed.")
     note(f"Settings: {folder}")
     if demo_user:
@@ -151,13 +153,13 @@ def status(profile: ProfileOption = "local", name: Name = "mcp-demo", state: Sta
     """Show what is deployed; exit code 1 if it is not complete."""
     from mcp_demo.deploy.profile import aws_failures
     from mcp_demo.deploy.stacks import find, outputs
-    from mcp_demo.deploy.system import STACKS, stack_name
+    from mcp_demo.deploy.system import expected_stacks
 
     target, _ = _target(profile, _folder(state))
     fine = True
     with aws_failures():
         cloudformation = target.cloudformation()
-        for stack in (stack_name(name, stack) for stack in STACKS):
+        for stack in expected_stacks(target, name):
             found = find(cloudformation, stack)
             current = str(found["StackStatus"]) if found else "not deployed"
             fine = fine and current in ("CREATE_COMPLETE", "UPDATE_COMPLETE")

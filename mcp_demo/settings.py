@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 from typing import Literal, Self
 
-from platformdirs import user_state_path
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -20,7 +19,11 @@ Audience = Literal["resource", "scope"]
 
 def default_state() -> Path:
     """The folder of a local run: `$MCP_DEMO_STATE`, else the user's state directory."""
-    return Path(os.environ.get("MCP_DEMO_STATE") or user_state_path("mcp-demo"))
+    if chosen := os.environ.get("MCP_DEMO_STATE"):
+        return Path(chosen)
+    from platformdirs import user_state_path  # a Lambda function has no such folder, nor this package
+
+    return user_state_path("mcp-demo")
 
 
 class Settings(BaseSettings):

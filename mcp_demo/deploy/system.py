@@ -9,12 +9,15 @@ from mcp_demo.deploy.profile import Profile, aws_failures
 from mcp_demo.deploy.registration import Choices, Strategy, deploy_registration
 from mcp_demo.deploy.secrets import client_secret, envelope_keys
 from mcp_demo.deploy.serving import deploy_endpoints, deploy_serving
-from mcp_demo.deploy.stacks import Outcome, Plan, Progress, deploy
+from mcp_demo.deploy.stacks import Outcome, Plan, Progress, deploy, find
 from mcp_demo.deploy.templates import template
 from mcp_demo.settings import Settings
 
 DEFAULT_NAME = "mcp-demo"
 STACKS = ("endpoints", "identity", "registration", "server")
+SERVING = ("endpoints", "server")
+"""The stacks that are there only where server and bridge are Lambda functions."""
+
 KEYS_FILE = "envelope-keys.json"
 _LOCAL_REQUESTS_PER_SECOND = 500
 _NOTHING = Outcome(changed=False, outputs={})
@@ -31,6 +34,18 @@ class Deployment:
 def stack_name(name: str, stack: str) -> str:
     """How a stack is called in CloudFormation."""
     return f"{name}-{stack}"
+
+
+def is_serverless(profile: Profile, name: str = DEFAULT_NAME) -> bool:
+    """Whether what is deployed runs server and bridge as Lambda functions."""
+    cloudformation = profile.cloudformation()
+    return any(find(cloudformation, stack_name(name, stack)) for stack in SERVING)
+
+
+def expected_stacks(profile: Profile, name: str) -> list[str]:
+    """The names of the stacks that a complete deployment has, in the order in which they are made."""
+    serverless = is_serverless(profile, name)
+    return [stack_name(name, stack) for stack in STACKS if serverless or stack not in SERVING]
 
 
 def identity_plan(profile: Profile, endpoints: Endpoints, name: str = DEFAULT_NAME) -> Plan:

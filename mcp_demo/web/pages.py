@@ -8,9 +8,9 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from fastapi.responses import HTMLResponse
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 from markupsafe import Markup
+from starlette.responses import HTMLResponse
 
 _STYLE = (Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
 
