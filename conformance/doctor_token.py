@@ -25,9 +25,11 @@ def redeemed(server: AuthorizationServer, grant: Grant) -> tuple[Exchange, list[
 def _refused(server: AuthorizationServer, grant: Grant, exchange: Exchange) -> Iterator[Finding]:
     code = error_of(exchange) or str(status(exchange))
     way = Way((server.authorization_url(grant.client), *grant.journey.hops), grant.journey.returned)
-    asked = parameters(way.upstream).get("resource")
+    sent = parameters(way.upstream)
+    asked = sent.get("resource")
     if code == "invalid_grant" and asked is not None:
-        proof = _without_resource(server, grant.client) if way.upstream == way.urls[0] else ""
+        bridged = sent.get("client_id") != grant.client.client_id
+        proof = "" if bridged else _without_resource(server, grant.client)
         yield Finding(
             "Cognito",
             "as.token.invalid-target",
