@@ -45,6 +45,7 @@ def take_inventory(profile: Profile, name: str, folder: Path) -> Inventory:
             *_tables(profile, names),
             *(f"log group {group}" for group in _log_groups(profile, name)),
             *_buckets(profile, name),
+            *(f"secret {secret}" for secret in _secrets(profile, name)),
         )
     return Inventory(stacks, resources, tuple(_files(folder)))
 
@@ -61,6 +62,8 @@ def remove(profile: Profile, name: str, inventory: Inventory, progress: Progress
             delete(cloudformation, stack, progress)
         for group in _log_groups(profile, name):
             logs.delete_log_group(logGroupName=group)
+        for secret in _secrets(profile, name):  # otherwise it keeps its name, and is billed, for another 30 days
+            profile.client("secretsmanager").delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
         remove_code(profile, name)
     for file in inventory.files:
         file.unlink(missing_ok=True)
@@ -104,6 +107,13 @@ def _buckets(profile: Profile, name: str) -> list[str]:
     bucket = code_bucket(profile, name)
     listed = profile.client("s3").list_buckets()["Buckets"]
     return [f"bucket {bucket}" for found in listed if found["Name"] == bucket]
+
+
+def _secrets(profile: Profile, name: str) -> list[str]:
+    """Secrets under our name, those that are only waiting for their end included."""
+    pages = profile.client("secretsmanager").get_paginator("list_secrets").paginate(IncludePlannedDeletion=True)
+    names = [secret["Name"] for page in pages for secret in page["SecretList"]]
+    return [secret for secret in names if secret.startswith(f"{name}/")]
 
 
 def _files(folder: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from mcp_demo.deploy.cleanup import remove, take_inventory
 from mcp_demo.deploy.endpoints import Endpoints
 from mcp_demo.deploy.profile import Profile, aws_failures
 from mcp_demo.deploy.stacks import DeployFailed, Event, Plan, deploy, find
-from mcp_demo.deploy.system import deploy_system, stack_name
+from mcp_demo.deploy.system import STACKS, deploy_system, stack_name
 from mcp_demo.deploy.users import ensure_demo_user
 from mcp_demo.errors import SetupError
 from mcp_demo.local.ministack import running_ministack
@@ -108,12 +108,14 @@ def test_an_unreviewed_stack_of_an_interrupted_deployment_is_replaced(profile: P
 
 def test_cleanup_removes_everything_and_can_be_repeated(profile: Profile, tmp_path: Path) -> None:
     endpoints = Endpoints(domain="http://localhost:1", aws=profile.endpoint, key_dir=tmp_path)
-    deployment = deploy_system(profile, endpoints, tmp_path, _silent, "gone")
+    deployment = deploy_system(profile, endpoints, tmp_path, _silent, "gone", serverless=True)
     ensure_demo_user(profile.cognito(), deployment.outputs["UserPoolId"])
     found = take_inventory(profile, "gone", tmp_path)
-    assert found.stacks == (stack_name("gone", "registration"), stack_name("gone", "identity"))
+    assert found.stacks == tuple(stack_name("gone", stack) for stack in reversed(STACKS))
     assert f"user pool {deployment.outputs['UserPoolId']}" in found.resources
-    assert {thing.partition(" ")[0] for thing in found.resources} == {"user", "role", "table", "log", "bucket"}
+    assert {thing.partition(" ")[0] for thing in found.resources} == {
+        "user", "role", "table", "log", "bucket", "secret",
+    }  # fmt: skip
     for _ in range(2):
         remove(profile, "gone", found, _silent)
         assert take_inventory(profile, "gone", tmp_path).is_empty
