@@ -13,6 +13,8 @@ from mcp_demo.exchange.model import Exchange, Request
 from mcp_demo.oauth.resource import is_secure_url, is_uri
 
 _MOST_SKEW = 30.0
+_LOGINS = "Signs in through the pages: once for a token, and anew for each check that attacks a login."
+_PERSON = " You are asked each time: agree, unless it says to refuse. Who does not come once is not asked again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,8 @@ def _notice(target: Target, wanted: frozenset[Capability]) -> tuple[Finding, ...
             "Registers some twenty clients at the authorization server, and deletes them again where it offers that."
         )
         findings.append(Finding("side effect", "note", words))
+    if target.sign_in is not None and wanted & {Capability.SIGN_IN, Capability.TOKEN}:
+        findings.append(Finding("side effect", "note", _LOGINS + (_PERSON if target.person else "")))
     if target.operation is not None and target.operation.side_effect:
         findings.append(Finding("side effect", "note", target.operation.side_effect))
     return tuple(findings)

@@ -24,8 +24,8 @@ class Capability(StrEnum):
 
 
 HOW_TO_GIVE = {
-    Capability.TOKEN: "give an access token: --token",
-    Capability.SIGN_IN: "let the suite sign a test user in: --stack, or --sign-in NAME",
+    Capability.TOKEN: "give an access token: --token, or let somebody sign in with a client",
+    Capability.SIGN_IN: "let somebody sign in: --stack, --sign-in NAME, --sign-in-script FILE, or --headed",
     Capability.TEST_ISSUER: "let the target trust keys the suite signs with: --stack",
     Capability.REGISTRATION: "allow the suite to register clients: --allow-registration",
     Capability.PERSON: "have a person at the browser: --headed",
@@ -121,15 +121,16 @@ class Target:
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """What is allowed. Who can sign tokens has one."""
+        """What is allowed. Who can sign tokens has one, and so has who can sign somebody in with a client."""
+        known = self.client is not None or self.may_register or self.documents is not None
         given = {
-            Capability.TOKEN: self.token is not None or self.issuer is not None,
+            Capability.TOKEN: self.token is not None or self.issuer is not None or (self.sign_in is not None and known),
             Capability.SIGN_IN: self.sign_in is not None,
             Capability.TEST_ISSUER: self.issuer is not None,
             Capability.REGISTRATION: self.may_register,
             Capability.PERSON: self.person,
             Capability.OPERATION: self.operation is not None,
             Capability.DOCUMENTS: self.documents is not None,
-            Capability.CLIENT: self.client is not None or self.may_register or self.documents is not None,
+            Capability.CLIENT: known,
         }
         return frozenset(capability for capability, present in given.items() if present)

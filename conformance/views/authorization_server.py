@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit
 from conformance.check import Blocked
 from conformance.journey import Journey
 from conformance.target import Capability
+from conformance.views.answers import shown
 from conformance.views.forms import location, new_cookies, parameters
 from conformance.views.grants import LONG_STATE, STATE, VERIFIER, Client, Grant, tokens
 from conformance.views.registering import Registering
@@ -144,6 +145,23 @@ class AuthorizationServer(Registering):
         wide = " ".join(self.scopes[:1])
         grant = self.grant("A whole login", scope=wide or None, state=LONG_STATE)
         return grant, self.redeem(grant, "The code for tokens")
+
+    @property
+    def access(self) -> str:
+        """An access token of a login of its own, which no attack of another check can spoil, with the basic scope.
+
+        Raises:
+            Blocked: There is no way to one.
+        """
+        return self.once("access", self._access)
+
+    def _access(self) -> str:
+        grant = self.grant("A login for an access token", scope=" ".join(self.scopes[:1]) or None)
+        exchange = self.redeem(grant, "Its code for tokens")
+        found = tokens(exchange).get("access_token")
+        if not isinstance(found, str):
+            raise Blocked(f"The login gave no token ({shown(exchange)}); the as.token checks say more.")
+        return found
 
     @property
     def refreshed(self) -> Exchange | None:
