@@ -1,4 +1,4 @@
-"""`mcp-demo conformance`: run, list, explain, report, baseline.
+"""`mcp-demo conformance`: run, client, list, explain, report, baseline.
 
 Exit codes: 0 nothing found · 1 something is wrong with the target · 2 usage · 3 our own failure · 4 no target that can
 be judged · 5 nothing was selected.
@@ -7,19 +7,16 @@ be judged · 5 nothing was selected.
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from conformance.requirements import LATEST, REVISIONS
-from mcp_demo.errors import SetupError
+from conformance import client_cli, options
+from conformance.requirements import LATEST
 
 if TYPE_CHECKING:
-    from conformance.catalogue import Selection
     from conformance.check import Check
-    from conformance.report.terminal import Terminal
-    from conformance.requirements import Role
-    from conformance.result import Report, Result
+    from conformance.result import Result
     from conformance.target import Documents, Operation, Target
 
 app = typer.Typer(
@@ -29,32 +26,15 @@ app = typer.Typer(
     add_completion=False,
 )
 
-_ROLES: "dict[str, Role]" = {"rs": "resource-server", "as": "authorization-server", "client": "client"}
-_FORMS = ("json", "html", "junit", "sarif", "badge")
-
-Revision = Annotated[str, typer.Option(help=f"Revision of MCP to judge by: {', '.join(REVISIONS)}.")]
-Select = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--select", "-s", help="Only these: a check, its beginning (rs.challenge), a requirement, `RFC 9728`."
-    ),
-]
-Exclude = Annotated[list[str] | None, typer.Option(help="Leave these out; written like --select.")]
-RoleOption = Annotated[list[str] | None, typer.Option(help="Only this role: rs, as, client.")]
-Level = Annotated[Literal["must", "all"], typer.Option(help="Only what is a MUST, or all.")]
-Out = Annotated[
-    list[str] | None, typer.Option("--report", metavar="FORM=FILE", help=f"Write a report: {', '.join(_FORMS)}.")
-]
-
 
 @app.command()
 def run(
     url: Annotated[str | None, typer.Argument(help="The MCP endpoint. With --stack it can be left out.")] = None,
-    revision: Revision = LATEST,
-    select: Select = None,
-    exclude: Exclude = None,
-    role: RoleOption = None,
-    level: Level = "all",
+    revision: options.Revision = LATEST,
+    select: options.Select = None,
+    exclude: options.Exclude = None,
+    role: options.RoleOption = None,
+    level: options.Level = "all",
     token: Annotated[
         str | None, typer.Option(help="A valid access token, better given as $MCP_TOKEN.", envvar="MCP_TOKEN")
     ] = None,
@@ -83,7 +63,7 @@ def run(
         Path | None, typer.Option(metavar="FILE", help="A script that signs in on pages that are not Cognito's.")
     ] = None,
     headed: Annotated[bool, typer.Option("--headed", help="Sign in yourself, in your browser, when asked to.")] = False,
-    report: Out = None,
+    report: options.Out = None,
     baseline: Annotated[Path | None, typer.Option(help="YAML file of known problems.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings and hardening count too.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the exchanges of every problem.")] = False,
@@ -96,8 +76,8 @@ def run(
     from conformance.run import judge
     from conformance.sign_in import choose, known_client
 
-    forms = _forms(report)
-    chosen = _chosen(_selection(revision, select, exclude, role, level))
+    forms = options.forms(report)
+    chosen = options.of_servers(options.selection(revision, select, exclude, role, level))
     known = baselines.read(baseline, (check.id for check in catalogue.load())) if baseline else ()
     target = _target(url, stack, revision)
     target = replace(
@@ -118,23 +98,28 @@ def run(
         if not quiet:
             screen.result(number, total, document.result_of(result))
 
-    found = judge(target, chosen, progress=progress, preflight_done=lambda lines: screen.preflight(_lines(lines)))
-    _finish(replace(baselines.apply(found, known), strict=strict), forms, screen)
+    found = judge(
+        target, chosen, progress=progress, preflight_done=lambda found: screen.preflight(options.findings(found))
+    )
+    options.finish(replace(baselines.apply(found, known), strict=strict), forms, screen)
+
+
+app.command("client", context_settings=client_cli.SETTINGS)(client_cli.client)
 
 
 @app.command("list")
 def list_checks(
-    revision: Revision = LATEST,
-    select: Select = None,
-    exclude: Exclude = None,
-    role: RoleOption = None,
-    level: Level = "all",
+    revision: options.Revision = LATEST,
+    select: options.Select = None,
+    exclude: options.Exclude = None,
+    role: options.RoleOption = None,
+    level: options.Level = "all",
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """List the checks."""
     from conformance import document
 
-    chosen = _chosen(_selection(revision, select, exclude, role, level))
+    chosen = options.chosen(options.selection(revision, select, exclude, role, level))
     if as_json:
         typer.echo(json.dumps([document.describe(check) for check in chosen], indent=2, ensure_ascii=False))
         return
@@ -163,7 +148,7 @@ def explain(identifier: Annotated[str, typer.Argument(metavar="ID", help="A chec
 @app.command("report")
 def make_report(
     source: Annotated[Path, typer.Argument(metavar="FILE", help="The JSON report of a run.")],
-    report: Out = None,
+    report: options.Out = None,
 ) -> None:
     """Make other forms of a report from its JSON form, and show its summary."""
     from conformance import document
@@ -176,7 +161,7 @@ def make_report(
     if not isinstance(found, dict) or cast("dict[str, Any]", found).get("schema") != document.SCHEMA_VERSION:
         raise typer.BadParameter(f"{source} is no report of this suite.")
     stored = cast("dict[str, Any]", found)
-    Terminal().summary(stored, _write(stored, _forms(report)))
+    Terminal().summary(stored, options.write_reports(stored, options.forms(report)))
 
 
 @app.command("baseline")
@@ -191,59 +176,6 @@ def make_baseline(
         typer.echo(baselines.draft(stored), nl=False)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise typer.BadParameter(f"{source} is no report of this suite: {error}.") from None
-
-
-def _finish(report: "Report", forms: list[tuple[str, Path]], screen: "Terminal") -> None:
-    from conformance import document
-
-    made = document.build(report)
-    screen.summary(made, _write(made, forms))
-    if report.exit_code:
-        raise typer.Exit(report.exit_code)
-
-
-def _write(made: dict[str, Any], forms: list[tuple[str, Path]]) -> list[str]:
-    from conformance.report import write
-
-    for form, path in forms:
-        try:
-            write(made, form, path)
-        except OSError as error:
-            raise SetupError(f"{path} cannot be written: {error.strerror}.", "Choose another file.") from None
-    return [f"{path} ({form})" for form, path in forms]
-
-
-def _lines(findings: Any) -> list[dict[str, str]]:
-    return [{"name": item.name, "status": item.state, "text": item.text} for item in findings]
-
-
-def _selection(
-    revision: str, select: list[str] | None, exclude: list[str] | None, role: list[str] | None, level: str
-) -> "Selection":
-    from conformance.catalogue import Selection
-
-    if revision not in REVISIONS:
-        raise typer.BadParameter(f"{revision} is none of {', '.join(REVISIONS)}.", param_hint="--revision")
-    unknown = [name for name in role or [] if name not in _ROLES and name not in _ROLES.values()]
-    if unknown:
-        raise typer.BadParameter(f"{unknown[0]} is none of {', '.join(_ROLES)}.", param_hint="--role")
-    roles: tuple[Role, ...] = tuple(_ROLES.get(name) or cast("Role", name) for name in role or [])
-    return Selection(revision, tuple(select or ()), tuple(exclude or ()), roles, level == "must")
-
-
-def _chosen(selection: "Selection") -> "tuple[Check[Any], ...]":
-    from conformance import catalogue
-
-    checks = catalogue.load()
-    unknown = selection.unknown(checks)
-    chosen = selection.of(checks)
-    if unknown:
-        typer.echo(f"No check is called, or begins with, {', '.join(unknown)}; `list` shows them all.", err=True)
-    if not chosen:
-        typer.echo("Nothing was selected.", err=True)
-    if unknown or not chosen:
-        raise typer.Exit(5)
-    return chosen
 
 
 def _target(url: str | None, stack: Path | None, revision: str) -> "Target":
@@ -278,16 +210,6 @@ def _operation(given: str | None) -> "Operation | None":
     if not isinstance(parsed, dict):
         raise typer.BadParameter("The arguments have to be a JSON object.", param_hint="--operation")
     return Operation(tool, cast("dict[str, Any]", parsed), f"Calls the tool {tool} as given with --operation.")
-
-
-def _forms(given: list[str] | None) -> list[tuple[str, Path]]:
-    pairs = [item.partition("=") for item in given or []]
-    for form, _, path in pairs:
-        if form not in _FORMS or not path:
-            raise typer.BadParameter(
-                f"Write it as FORM=FILE, FORM being one of {', '.join(_FORMS)}.", param_hint="--report"
-            )
-    return [(form, Path(path).expanduser()) for form, _, path in pairs]
 
 
 def _explained(check: "Check[Any]") -> str:

@@ -53,10 +53,16 @@ def result_of(result: Result, *, strict: bool = False) -> dict[str, Any]:
         "missing": result.missing,
         "baseline": result.baseline,
         "seconds": round(result.seconds, 3),
-        "reproduce": f"mcp-demo conformance run URL --select {check.id} -v",
+        "reproduce": _again(check),
         "exchanges": json.loads(wire.to_json(result.exchanges)),
     }
     return cast("dict[str, Any]", redact_json(document))
+
+
+def _again(check: Check[Any]) -> str:
+    if check.role == "client":
+        return f"mcp-demo conformance client --select {check.id} -v -- COMMAND"
+    return f"mcp-demo conformance run URL --select {check.id} -v"
 
 
 def describe(check: Check[Any], requirements: Iterable[Requirement] | None = None) -> dict[str, Any]:

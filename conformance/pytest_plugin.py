@@ -14,13 +14,13 @@ from conformance import catalogue
 from conformance.catalogue import Selection
 from conformance.check import Check
 from conformance.document import result_of
-from conformance.requirements import LATEST, REVISIONS, Role
+from conformance.requirements import LATEST, REVISIONS, SERVER_ROLES, Role
 from conformance.result import Result
 from conformance.run import judge_one
 from conformance.session import Session
 from conformance.target import Target
 
-_ROLES: dict[str, Role] = {"rs": "resource-server", "as": "authorization-server", "client": "client"}
+_ROLES: dict[str, Role] = {"rs": "resource-server", "as": "authorization-server"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,7 +47,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     config = metafunc.config
     roles: tuple[Role, ...] = tuple(_ROLES[name] for name in cast("list[str]", config.getoption("--mcp-role")))
     select = tuple(cast("list[str]", config.getoption("--mcp-select")))
-    selection = Selection(_revision(config), select, roles=roles)
+    selection = Selection(_revision(config), select, roles=roles or SERVER_ROLES)
     unknown = selection.unknown(catalogue.load())
     if unknown:
         raise pytest.UsageError(f"No check is called, or begins with, {', '.join(unknown)}.")

@@ -9,6 +9,9 @@ from typing import Any, Literal, cast
 Role = Literal["resource-server", "authorization-server", "client"]
 Level = Literal["MUST", "MUST NOT", "SHOULD", "SHOULD NOT", "MAY"]
 
+SERVER_ROLES: tuple[Role, ...] = ("resource-server", "authorization-server")
+"""The roles that a URL is judged by; a client is a command."""
+
 REVISIONS = ("2025-06-18", "2025-11-25", "2026-07-28")
 LATEST = REVISIONS[-1]
 STRICTEST_FIRST: tuple[Level, ...] = ("MUST", "MUST NOT", "SHOULD", "SHOULD NOT", "MAY")

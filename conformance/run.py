@@ -33,6 +33,7 @@ def judge(
     preflight_done: Callable[[Sequence[preflight.Finding]], None] | None = None,
     session: Session | None = None,
     clock: Callable[[], float] = time.time,
+    inspect: Callable[[Session, Iterable[Capability]], Sequence[preflight.Finding]] = preflight.inspect,
 ) -> Report:
     """Run the checks against the target.
 
@@ -43,11 +44,12 @@ def judge(
         preflight_done: Is told what the preflight found.
         session: Another way of sending, for tests.
         clock: Seconds since the epoch.
+        inspect: Another preflight.
     """
     session = session or Session(target)
     started = clock()
     try:
-        findings = preflight.inspect(session, (need for check in checks for need in check.needs))
+        findings = inspect(session, (need for check in checks for need in check.needs))
         if preflight_done is not None:
             preflight_done(findings)
         if any(finding.state == "stop" for finding in findings):
@@ -60,7 +62,7 @@ def judge(
         url=target.url,
         revision=target.revision,
         results=tuple(results),
-        preflight=findings,
+        preflight=tuple(findings),
         started=started,
         seconds=clock() - started,
         requests=len(session.exchanges),

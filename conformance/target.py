@@ -4,10 +4,14 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from conformance.issuer import TestIssuer
 from conformance.requirements import LATEST
+
+if TYPE_CHECKING:
+    from conformance.personas.play import Play
+    from conformance.personas.scenario import Scenario
 
 
 class Capability(StrEnum):
@@ -21,6 +25,7 @@ class Capability(StrEnum):
     OPERATION = "operation"
     DOCUMENTS = "documents"
     CLIENT = "client"
+    DOCUMENT = "client-document"
 
 
 HOW_TO_GIVE = {
@@ -32,6 +37,7 @@ HOW_TO_GIVE = {
     Capability.OPERATION: "name a tool that needs more than the basic scopes: --operation TOOL[=JSON]",
     Capability.DOCUMENTS: "let the suite serve client metadata documents that the target can fetch: --host-documents",
     Capability.CLIENT: "name a client that is registered already: --client ID --redirect-uri URI",
+    Capability.DOCUMENT: "give the document behind the client's metadata URL: --client-document FILE",
 }
 
 
@@ -44,6 +50,14 @@ class SignIn(Protocol):
         Raises:
             Blocked: The pages are not what this sign-in knows.
         """
+        ...
+
+
+class Subject(Protocol):
+    """A client that is judged."""
+
+    def __call__(self, scenario: "Scenario", revision: str) -> "Play":
+        """Run it once in a scenario."""
         ...
 
 
@@ -101,6 +115,8 @@ class Target:
         key_downloads: How often the server has fetched its keys so far.
         client: A client that the authorization server knows already.
         documents: Serves client metadata documents that the authorization server can fetch.
+        subject: The client to judge, where it is one that is judged.
+        client_document: The document behind that client's metadata URL, if it is not to be fetched.
     """
 
     url: str
@@ -118,6 +134,8 @@ class Target:
     key_downloads: Callable[[], int] | None = field(default=None, repr=False)
     client: KnownClient | None = None
     documents: Documents | None = field(default=None, repr=False)
+    subject: Subject | None = field(default=None, repr=False)
+    client_document: bytes | None = field(default=None, repr=False)
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -131,6 +149,7 @@ class Target:
             Capability.PERSON: self.person,
             Capability.OPERATION: self.operation is not None,
             Capability.DOCUMENTS: self.documents is not None,
+            Capability.DOCUMENT: self.client_document is not None,
             Capability.CLIENT: known,
         }
         return frozenset(capability for capability, present in given.items() if present)
