@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _NOWHERE = "http://localhost/nobody-comes-here"
+_WIDTH, _HEIGHT, _SCALE = 640, 820, 0.7
 _ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"]
 
 
@@ -24,16 +25,16 @@ class _Enough(Exception):
     """The page that was waited for is there."""
 
 
-def look(url: str, height: int = 900) -> Picture:
+def look(url: str, height: int = _HEIGHT) -> Picture:
     """The page at an address, as a person sees it first."""
 
     def open_it() -> Picture:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=str(require()), args=_ARGUMENTS)
-            page = browser.new_page(viewport={"width": 640, "height": height})
+            page = browser.new_page()
             page.goto(url)
             try:
-                return _picture(page)
+                return picture(page, height)
             finally:
                 browser.close()
 
@@ -47,8 +48,7 @@ def follow(run: Run, link: str) -> list[Picture]:
     def on_page(page: "Page") -> None:
         title = page.title()
         if title and title not in seen:
-            page.set_viewport_size({"width": 640, "height": 620})
-            seen[title] = _picture(page)
+            seen[title] = picture(page, 440)
         if title and not page.locator("form").count():
             raise _Enough
 
@@ -62,9 +62,17 @@ def follow(run: Run, link: str) -> list[Picture]:
     return _apart(sign_in)
 
 
-def _picture(page: "Page") -> Picture:
-    address = page.url.partition("?")[0]
-    return Picture(page.screenshot(type="jpeg", quality=60), address, f"the page “{page.title()}”")
+def picture(page: "Page", height: int = _HEIGHT) -> Picture:
+    """What a page shows, at the size that a notebook draws it: a larger one would only fill the repository.
+
+    Args:
+        page: The page; it is left a little smaller.
+        height: How much of it, in its own pixels.
+    """
+    page.set_viewport_size({"width": round(_WIDTH * _SCALE), "height": round(height * _SCALE)})
+    page.evaluate(f"document.documentElement.style.zoom = {_SCALE}")
+    shot = page.screenshot(type="jpeg", quality=40)
+    return Picture(shot, page.url.partition("?")[0], f"the page “{page.title()}”")
 
 
 def _apart(task: Callable[[], T]) -> T:

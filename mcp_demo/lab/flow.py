@@ -17,6 +17,7 @@ from mcp_demo.client.registration import Identity
 from mcp_demo.client.sign_in import Loopback
 from mcp_demo.exchange.model import Exchange
 from mcp_demo.exchange.wire import from_json
+from mcp_demo.lab.browsers import picture
 from mcp_demo.lab.diagram import diagram
 from mcp_demo.lab.display import Picture, Shown, show
 from mcp_demo.local.browser import require
@@ -90,9 +91,7 @@ class Flow:
         if (title := page.title()) in self._seen:
             return
         self._seen.add(title)
-        page.set_viewport_size(_VIEW)  # pyright: ignore[reportArgumentType]
-        address = page.url.partition("?")[0]
-        self._pictures.append(Picture(page.screenshot(type="jpeg", quality=50), address, f"the page “{title}”"))
+        self._pictures.append(picture(page))
 
 
 def begin(run: Run, tool: str = "whoami", arguments: Mapping[str, Any] | None = None, *, by_hand: bool = False) -> Flow:
