@@ -59,6 +59,8 @@ def table(rows: list[tuple[str, ...]], heads: tuple[str, ...] = ()) -> str:
     )
     head = element("tr", "background:none", top) if heads else ""
     whole = element(
-        "table", "color:inherit;border-collapse:collapse;width:100%;margin:6px 0;font-size:13px", head + body
+        "table",
+        "color:inherit;border-collapse:collapse;table-layout:auto;width:100%;margin:6px 0;font-size:13px",
+        head + body,
     )
     return element("div", "overflow-x:auto", whole)

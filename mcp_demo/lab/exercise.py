@@ -72,9 +72,14 @@ class Exercise:
 
     @property
     def answer(self) -> str:
-        """The solution as the learner would write it: the stub's first line, and the lines that solve it."""
-        head = next(line for line in self.stub.splitlines() if line.startswith("def "))
-        return f"{head}\n{indent(_body(self.solution), '    ')}"
+        """The solution as the learner would write it: the stub down to its `def`, and the lines that solve it."""
+        head = re.match(r"(?ms).*?^def [^\n]*", self.stub)
+        return f"{head[0] if head else ''}\n{self.repair}"
+
+    @property
+    def repair(self) -> str:
+        """The lines that solve it."""
+        return indent(_body(self.solution), "    ")
 
 
 _FOUND: dict[str, Exercise] = {}
