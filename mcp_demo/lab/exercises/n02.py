@@ -2,7 +2,7 @@
 
 from mcp_demo.lab import repairs
 from mcp_demo.lab.exercise import exercise
-from mcp_demo.lab.repairs import Asked, Server
+from mcp_demo.lab.repairs import Asked, Reply, Server
 
 Parameters = dict[str, str]
 
@@ -41,3 +41,21 @@ def do_not_blame(parameters: Parameters, request: Asked) -> Parameters:
     if not request.has_token:
         parameters.pop("error", None)
     return parameters
+
+
+@exercise(
+    "let-pages-see",
+    mutant="exposes_nothing",
+    kind=repairs.answer("/mcp"),
+    stub="""
+    def repair(answer):
+        # TODO: a page may read only those header fields of answer.headers that the answer exposes
+        return answer
+    """,
+    nudge="Look at step 8 again: which field stood in the 401 for a page, and what did it list?",
+    section="RFC 9110 §11.6.1",
+)
+def let_pages_see(answer: Reply) -> Reply:
+    """The challenge is exposed by its name."""
+    answer.headers["access-control-expose-headers"] = "WWW-Authenticate"
+    return answer
