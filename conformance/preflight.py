@@ -13,6 +13,8 @@ from mcp_demo.exchange.model import Exchange, Request
 from mcp_demo.oauth.resource import is_secure_url, is_uri
 
 _MOST_SKEW = 30.0
+_REACH = "Check host, port and path, and that the server runs and is reachable from here."
+_TRUST = "Use the name that the certificate is for; an authority of your own is trusted by SSL_CERT_FILE."
 _LOGINS = "Signs in through the pages: once for a token, and anew for each check that attacks a login."
 _PERSON = " You are asked each time: agree, unless it says to refuse. Who does not come once is not asked again."
 
@@ -82,7 +84,7 @@ def _reach_by_post(session: Session, failure: Unanswered) -> tuple[Finding, ...]
     try:
         exchange = session.send(probe)
     except Unanswered:
-        cure = "Check host, port and path, and that the server runs and is reachable from here."
+        cure = _TRUST if "TLS" in str(failure) else _REACH
         return (Finding("reachable", "stop", f"{session.target.url}: {failure}. {cure}"),)
     return (_answered(exchange), *_clock(exchange))
 

@@ -4,6 +4,7 @@ import time
 
 import httpx
 
+from conformance.deadline import within
 from mcp_demo.exchange.model import Exchange, Request, Response
 
 MAX_BODY = 1024 * 1024
@@ -23,6 +24,10 @@ class Unanswered(Exception):
         self.exchange = exchange
 
 
+class GivenUp(Unanswered):
+    """Nothing was sent, for the target has shown before that it does not answer."""
+
+
 def transmit(client: httpx.Client, request: Request, timeout: float) -> Response:
     """Send a request with its own headers only, in their order, repeated ones included.
 
@@ -36,11 +41,12 @@ def transmit(client: httpx.Client, request: Request, timeout: float) -> Response
     try:
         prepared = httpx.Request(request.method, request.url, headers=headers, content=request.body or None)
         prepared.extensions = {"timeout": httpx.Timeout(timeout).as_dict()}
-        answer = client.send(prepared, stream=True, follow_redirects=False)
-        try:
-            return Response(answer.status_code, _fields(answer), _read(answer, deadline))
-        finally:
-            answer.close()
+        with within(timeout):
+            answer = client.send(prepared, stream=True, follow_redirects=False)
+            try:
+                return Response(answer.status_code, _fields(answer), _read(answer, deadline))
+            finally:
+                answer.close()
     except (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict) as error:
         raise Unanswered(_reason(error), Exchange("", "", "", "", "", request)) from error
 
@@ -74,6 +80,8 @@ def _has_result(body: bytearray) -> bool:
 
 
 def _reason(error: Exception) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return f"its TLS certificate is not valid: {str(error).partition('failed: ')[2].partition(' (_ssl')[0]}"
     if isinstance(error, httpx.ConnectTimeout | httpx.ConnectError):
         return f"no connection ({error})" if str(error) else "no connection"
     if isinstance(error, httpx.TimeoutException):

@@ -17,6 +17,7 @@ from mcp_demo.oauth import resource_metadata, server_metadata
 
 FOREIGN_ORIGIN = "https://evil.example"
 GARBAGE = "conformance-garbage-0123456789"
+_MEMBERS = {"resource", "authorization_servers", "jwks_uri", "scopes_supported", "bearer_methods_supported"}
 
 
 class ResourceServer(View):
@@ -109,7 +110,7 @@ class ResourceServer(View):
 
     @cached_property
     def _chosen(self) -> str | None:
-        usable = (exchange for _, exchange in self.found_metadata if members(exchange) is not None)
+        usable = (exchange for _, exchange in self.found_metadata if described(exchange) is not None)
         return next((exchange.request.url for exchange in usable), None)
 
     @property
@@ -269,6 +270,12 @@ class ResourceServer(View):
             raise Blocked(
                 "The server refuses everything we know of, so refusing a bad token proves nothing. Give --token."
             ) from None
+
+
+def described(exchange: Exchange) -> dict[str, Any] | None:
+    """The members of protected resource metadata; None for whatever else a server answers to any address."""
+    found = members(exchange) or {}
+    return found if _MEMBERS & found.keys() else None
 
 
 def like_anonymous(server: ResourceServer, exchange: Exchange) -> bool:

@@ -7,7 +7,7 @@ from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.rs import checks, probes
 from conformance.views.answers import bearer, fields, http_url, members, shown
 from conformance.views.resource_server import ResourceServer
-from conformance.wire import Unanswered
+from conformance.wire import GivenUp, Unanswered
 from mcp_demo.oauth.resource import is_loopback_host
 
 _ARRAYS = (
@@ -75,6 +75,8 @@ def _issuer_fault(entry: str) -> str | None:
 def _issuer_metadata(server: ResourceServer, issuer: str) -> Problems:
     try:
         found = [exchange for exchange in server.issuer_metadata(issuer) if members(exchange) is not None]
+    except GivenUp:
+        raise
     except Unanswered as failure:
         yield Problem(f"{issuer} does not answer: {failure}", soft=True)
         return

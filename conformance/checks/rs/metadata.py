@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.rs import checks
 from conformance.views.answers import bearer, http_url, media_type, members, shown, status
-from conformance.views.resource_server import FOREIGN_ORIGIN, ResourceServer
-from conformance.wire import Unanswered
+from conformance.views.resource_server import FOREIGN_ORIGIN, ResourceServer, described
+from conformance.wire import GivenUp, Unanswered
 from mcp_demo.oauth import resource_metadata
 from mcp_demo.oauth.resource import is_secure_url
 
@@ -22,7 +22,7 @@ from mcp_demo.oauth.resource import is_secure_url
 def served(server: ResourceServer) -> Problems:
     """The metadata can be read by everybody, as JSON."""
     found = list(server.found_metadata)
-    usable = [exchange for _, exchange in found if members(exchange) is not None]
+    usable = [exchange for _, exchange in found if described(exchange) is not None]
     if not usable:
         for way, exchange in found:
             kind = f" {media_type(exchange)}" if status(exchange) == 200 else ""
@@ -40,7 +40,7 @@ def served(server: ResourceServer) -> Problems:
 )
 def discoverable(server: ResourceServer) -> Problems:
     """At least one way leads from the server to its metadata."""
-    ways = [way for way, exchange in server.found_metadata if members(exchange) is not None]
+    ways = [way for way, exchange in server.found_metadata if described(exchange) is not None]
     if not ways:
         yield Problem("neither the 401 nor a well-known address leads to metadata", server.anonymous)
     elif "header" not in ways and (found := bearer(server.anonymous)) and found.parameters:
@@ -68,8 +68,10 @@ def named_url(server: ResourceServer) -> Problems:
     if not is_secure_url(url) and is_secure_url(server.target.url):
         yield Problem(f"resource_metadata is not https: {url}", server.anonymous)
     try:
-        if members(server.document(url)) is None:
+        if described(server.document(url)) is None:
             yield Problem(f"{url} answers {shown(server.document(url))} and no metadata", server.document(url))
+    except GivenUp:
+        raise
     except Unanswered as failure:
         yield Problem(f"{url} does not answer: {failure}", server.anonymous)
     yield from _reflected(server)
@@ -100,14 +102,14 @@ def _reflected(server: ResourceServer) -> Problems:
 def well_known_path(server: ResourceServer) -> Problems:
     """The well-known address is built by inserting, not by appending."""
     inserted = server.well_known[0]
-    if members(inserted) is not None:
+    if described(inserted) is not None:
         return
     rooted = server.well_known[-1]
-    if members(rooted) is not None:
+    if described(rooted) is not None:
         yield Problem(f"only at the root: {inserted.request.url} answers {shown(inserted)}", inserted, soft=True)
         return
     appended = server.document(server.target.url.rstrip("/") + resource_metadata.WELL_KNOWN)
-    where = f", but {appended.request.url} has it" if members(appended) is not None else ""
+    where = f", but {appended.request.url} has it" if described(appended) is not None else ""
     yield Problem(f"{inserted.request.url} answers {shown(inserted)}{where}", inserted)
 
 
@@ -120,7 +122,7 @@ def well_known_path(server: ResourceServer) -> Problems:
 )
 def resource_of_address(server: ResourceServer) -> Problems:
     """The metadata at a well-known address speaks of the resource of that address."""
-    documents = [exchange for exchange in server.well_known if members(exchange) is not None]
+    documents = [exchange for exchange in server.well_known if described(exchange) is not None]
     if not documents:
         raise NotApplicable("There is no document at a well-known address.")
     parts = urlsplit(server.target.url)

@@ -11,7 +11,7 @@ from conformance.checks.rs import checks
 from conformance.target import Capability
 from conformance.views.answers import fields, members, response, shown, status, succeeded
 from conformance.views.resource_server import FOREIGN_ORIGIN, ResourceServer
-from conformance.wire import Unanswered
+from conformance.wire import GivenUp, Unanswered
 from mcp_demo.exchange.model import Exchange, Headers, Request
 from mcp_demo.oauth.resource import is_loopback_host
 
@@ -238,6 +238,8 @@ def https(server: ResourceServer) -> Problems:
         exchange = server.ask(
             server.first(url=plain), "The same in clear text", "Nobody should listen there.", "OAuth 2.1 §1.5"
         )
+    except GivenUp:
+        raise
     except Unanswered:
         return
     if status(exchange) < 300 or status(exchange) == 401:
