@@ -4,6 +4,8 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """Load the plugin, unless `-p conformance.pytest_plugin` has."""
-    if not pluginmanager.has_plugin("conformance.pytest_plugin"):
+    """Load the plugin, unless `-p conformance.pytest_plugin` or an installation has."""
+    from conformance import pytest_plugin
+
+    if not pluginmanager.is_registered(pytest_plugin):
         pluginmanager.import_plugin("conformance.pytest_plugin")

@@ -1,9 +1,10 @@
-"""The checks as pytest tests: `pytest -p conformance.pytest_plugin --mcp-url URL`, or `pytest conformance` here.
+"""The checks as pytest tests: `pytest -p conformance.pytest_plugin --mcp-url URL`; see docs/conformance.md.
 
 A test function that takes `mcp_check` runs once for each selected check; `mcp_result` is its result, and
 `mcp_result.require()` fails the test if the target does not pass. `mcp_session` sends requests of your own, each once.
 """
 
+import os
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +15,7 @@ from conformance import catalogue
 from conformance.catalogue import Selection
 from conformance.check import Check
 from conformance.document import result_of
-from conformance.requirements import LATEST, REVISIONS, SERVER_ROLES, Role
+from conformance.requirements import LATEST, REVISIONS, SERVER_ROLES, Level, Role, strictest
 from conformance.result import Result
 from conformance.run import judge_one
 from conformance.session import Session
@@ -28,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("mcp-conformance", "MCP authorization conformance")
     group.addoption("--mcp-url", help="The MCP endpoint to judge.")
     group.addoption("--mcp-revision", default=LATEST, choices=REVISIONS, help="Revision of MCP to judge by.")
-    group.addoption("--mcp-token", help="A valid access token.")
+    group.addoption("--mcp-token", help="A valid access token; better given as $MCP_TOKEN.")
     group.addoption("--mcp-stack", type=Path, help="State folder of a local run, whose issuer may be used.")
     group.addoption("--mcp-select", action="append", default=[], help="Only these checks; can be repeated.")
     group.addoption("--mcp-role", action="append", default=[], choices=tuple(_ROLES), help="Only this role.")
@@ -51,11 +52,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     unknown = selection.unknown(catalogue.load())
     if unknown:
         raise pytest.UsageError(f"No check is called, or begins with, {', '.join(unknown)}.")
-    metafunc.parametrize("mcp_check", [_parameter(check) for check in selection.of(catalogue.load())])
+    metafunc.parametrize(
+        "mcp_check", [_parameter(check, _revision(config)) for check in selection.of(catalogue.load())]
+    )
 
 
-def _parameter(check: Check[Any]) -> Any:
-    level = check.requirements[0].level.split(" ")[0].lower()
+def _parameter(check: Check[Any], revision: str) -> Any:
+    levels: list[Level] = [item.level_in(revision) for item in check.requirements if item.applies(revision)]
+    level = strictest(levels).partition(" ")[0].lower()
     return pytest.param(check, id=check.id, marks=getattr(pytest.mark, level))
 
 
@@ -73,7 +77,7 @@ def mcp_target(pytestconfig: pytest.Config) -> Target:
         return target_of(stack, _revision(pytestconfig))
     if not url:
         pytest.exit("Say what to judge: --mcp-url URL, or --mcp-stack DIR.", returncode=4)
-    token = pytestconfig.getoption("--mcp-token")
+    token = pytestconfig.getoption("--mcp-token") or os.environ.get("MCP_TOKEN")
     return Target(str(url), _revision(pytestconfig), token=str(token) if token else None)
 
 
