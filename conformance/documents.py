@@ -2,17 +2,20 @@
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+Body = bytes | Callable[[], Iterator[bytes]]
+"""What is served: all at once, or piece by piece, and then without a length."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    body: bytes
+    body: Body
     status: int
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -28,6 +31,7 @@ class LoopbackDocuments:
         self._host = host
         self._pages: dict[str, _Page] = {}
         self._hits: Counter[str] = Counter()
+        self._emptied: set[str] = set()
         documents = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -50,7 +54,7 @@ class LoopbackDocuments:
         """The URL of a path."""
         return f"http://{self._host}:{self.port}{path}"
 
-    def publish(self, path: str, body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> str:
+    def publish(self, path: str, body: Body, *, status: int = 200, headers: Mapping[str, str] | None = None) -> str:
         """Serve this at a path from now on; returns its URL."""
         if not self._thread.is_alive():
             self._thread.start()
@@ -62,17 +66,23 @@ class LoopbackDocuments:
         parts = urlsplit(url)
         return self._hits[f"{parts.path}?{parts.query}" if parts.query else parts.path]
 
+    def emptied(self, url: str) -> bool:
+        """Whether somebody has read what is served piece by piece to its end."""
+        return urlsplit(url).path in self._emptied
+
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         """Serve one request."""
         self._hits[request.path] += 1
         page = self._pages.get(request.path, _Page(b"", 404))
-        headers = {"Content-Type": "application/json", "Content-Length": str(len(page.body)), **page.headers}
+        length = {"Content-Length": str(len(page.body))} if isinstance(page.body, bytes) else {"Connection": "close"}
         request.send_response(page.status)
-        for name, value in headers.items():
+        for name, value in {"Content-Type": "application/json", **length, **page.headers}.items():
             request.send_header(name, value)
         request.end_headers()
         try:
-            request.wfile.write(page.body)
+            for piece in (page.body,) if isinstance(page.body, bytes) else page.body():
+                request.wfile.write(piece)
+            self._emptied.add(request.path)
         except OSError:  # the other side has seen enough
             request.close_connection = True
 

@@ -1,6 +1,6 @@
 """What is judged, and what the person who asks lets us do with it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -73,8 +73,19 @@ class KnownClient:
 class Documents(Protocol):
     """Serves client metadata documents where the authorization server can fetch them."""
 
-    def publish(self, path: str, body: bytes, *, status: int = 200, headers: Mapping[str, str] = ...) -> str:
+    def publish(
+        self,
+        path: str,
+        body: bytes | Callable[[], Iterator[bytes]],
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] = ...,
+    ) -> str:
         """Serve this at a path from now on; returns its URL."""
+        ...
+
+    def emptied(self, url: str) -> bool:
+        """Whether somebody has read what is served piece by piece to its end."""
         ...
 
     def hits(self, url: str) -> int:

@@ -52,6 +52,7 @@ _ALSO: dict[str, frozenset[str]] = {
     ),
     "inner_http": frozenset({"as.cors.endpoints"}),
     "issuer_with_slash": frozenset({"as.response.iss-identical"}),
+    "kept_for_ever": frozenset({"as.documents.redirect"}),
     "native_refused": frozenset(
         {
             "as.proxy.consent-page",
@@ -120,6 +121,7 @@ _ALSO: dict[str, frozenset[str]] = {
     ),
     "secret_for_all": frozenset({"as.token.client-auth", "as.token.client-types"}),
     "token_only_if_sent": frozenset({"as.cors.endpoints", "as.proxy.consent-page", "as.token.client-auth"}),
+    "waits_long": frozenset({"as.fetching.failure"}),
     "unknown_code": frozenset(
         {
             "as.authorize.parameters",

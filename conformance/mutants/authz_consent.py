@@ -56,6 +56,14 @@ async def readable_cookies(seen: Seen, forward: Forward, lab: Lab) -> Answer:
     )
 
 
+@mutant("as.proxy.consent-integrity", scheme="https")
+async def cookies_in_the_clear(seen: Seen, forward: Forward, lab: Lab) -> Answer:
+    """Though the server is called by https, its cookies are sent by plain http too."""
+    answer = await forward(seen)
+    kept = [(key, value.replace(b"; Secure", b"") if key == b"set-cookie" else value) for key, value in answer.headers]
+    return replace(answer, headers=kept)
+
+
 broken(
     "forged_consent",
     "A form from another site counts.",

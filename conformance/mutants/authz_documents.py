@@ -4,19 +4,25 @@
 # pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
+import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
+from urllib.request import urlopen
 
 from conformance.mutants.authz_messages import PAGE, query
 from conformance.mutants.authz_plant import broken, mutant
 from conformance.mutants.authz_reference import Lab
 from conformance.mutants.plant import Answer, Forward, Seen
 from conformance.views.grants import NATIVE
+from mcp_demo.bridge import cimd
+from mcp_demo.bridge.fetch import Fetched, Fetcher, FetchFailed
 from mcp_demo.oauth import metadata_document
 
 _READ = metadata_document.parse
+_FRESHNESS = cimd.freshness
 
 
 def _reading(name: str, bug: str, check: str, change: Callable[[dict[str, Any], str], object]) -> None:
@@ -74,6 +80,60 @@ broken(
 )
 
 
+broken(
+    "kept_an_hour",
+    "Documents are kept for an hour, if they may be kept at all.",
+    "as.fetching.cache",
+    rules={"mcp_demo.bridge.cimd.freshness": lambda headers, now: 3600.0 if _FRESHNESS(headers, now) > 0 else 0.0},
+)
+
+
+async def _read_all(self: Fetcher, url: str, max_bytes: int) -> Fetched:
+    """As the guarded fetcher does it, but for the limit on what has no length."""
+    pool: Any = vars(self)["_pool"]
+    async with pool.stream("GET", url, headers=[("Accept", "application/json")]) as answer:
+        fields = {name.decode().lower(): value.decode() for name, value in answer.headers}
+        if answer.status != 200 or int(fields.get("content-length", "0")) > max_bytes:
+            raise FetchFailed("it is not there, or too large")
+        body = b"".join([piece async for piece in answer.aiter_stream()])
+    try:
+        return Fetched(json.loads(body), fields)
+    except ValueError:
+        raise FetchFailed("it is not JSON") from None
+
+
+broken(
+    "endless",
+    "Documents without a length are read to their end.",
+    "as.fetching.limits",
+    rules={"mcp_demo.bridge.fetch.Fetcher._get": _read_all},
+)
+broken(
+    "waits_long",
+    "A document may take as long as its server likes.",
+    "as.fetching.limits",
+    prepare=lambda lab: setattr(lab, "patience", 7.5),
+)
+_seen: dict[str, list[str]] = {}
+
+
+def _with_earlier(found: dict[str, Any], url: str) -> None:
+    if isinstance(found.get("redirect_uris"), list):
+        found["redirect_uris"] += [uri for uri in _seen.get(url, []) if uri not in found["redirect_uris"]]
+        _seen[url] = found["redirect_uris"]
+
+
+_reading("remembers_uris", "A redirect URI once listed stays good.", "as.documents.redirect", _with_earlier)
+
+
+def _with_logo(found: dict[str, Any], _: str) -> None:
+    with suppress(OSError, ValueError):
+        urlopen(str(found.get("logo_uri")), timeout=2).close()  # noqa: S310 - the bug itself
+
+
+_reading("shows_logos", "The logo is fetched from wherever a document says.", "as.fetching.ssrf", _with_logo)
+
+
 def _described(seen: Seen) -> str:
     found = query(seen).get("client_id", "") if seen.path == "/authorize" else ""
     return found if found.startswith("http") else ""
@@ -112,7 +172,13 @@ async def numeric_hosts(seen: Seen, forward: Forward, lab: Lab) -> Answer:
 @mutant("as.fetching.ssrf")
 async def follows_redirects(seen: Seen, forward: Forward, lab: Lab) -> Answer:
     """A redirect of the document is followed."""
-    return PAGE if _described(seen).endswith("/moved.json") else await forward(seen)
+    return PAGE if _described(seen).endswith("/moved-302.json") else await forward(seen)
+
+
+@mutant("as.fetching.ssrf")
+async def follows_permanent_redirects(seen: Seen, forward: Forward, lab: Lab) -> Answer:
+    """A permanent redirect of the document is followed."""
+    return PAGE if _described(seen).endswith("/moved-308.json") else await forward(seen)
 
 
 @mutant("as.documents.supported")

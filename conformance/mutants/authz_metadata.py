@@ -93,6 +93,13 @@ _document(
     "as.response.iss-flag",
     authorization_response_iss_parameter_supported=...,
 )
+broken(
+    "plain_http",
+    "All endpoints work by plain http too.",
+    "as.transport.https",
+    scheme="https",
+    plain=True,
+)
 broken("no_documents", "URLs are no client ids.", "as.documents.supported", settings={"metadata_documents": False})
 
 

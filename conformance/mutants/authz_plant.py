@@ -101,7 +101,7 @@ def judged(mutant: Mutant | None = None, *, revision: str = LATEST, **options: A
             served(network, mutant.wrap, revision=mutant.revision, prepare=mutant.prepare, **mutant.options) as target,
         ):
             checks = Selection(revision=mutant.revision, roles=("authorization-server",)).of(catalogue.load())
-            return judge(target, checks, session=Session(target, transport=network))
+            return judge(target, checks, session=Session(target, transport=network, sleep=network.sleep))
     finally:
         network.end()
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+import anyio
 import httpx
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -25,6 +26,7 @@ from conformance.requirements import LATEST
 from conformance.target import KnownClient, Target
 from mcp_demo import cognito
 from mcp_demo.bridge.app import create_app
+from mcp_demo.bridge.fetch import Fetched, Fetcher, FetchFailed
 from mcp_demo.bridge.stores import MemoryFamilies
 from mcp_demo.dcr import http as dcr_http
 from mcp_demo.dcr.registration import Registrations
@@ -126,9 +128,24 @@ class Lab:
     pool: UserPool = field(default_factory=UserPool)
     registry: MemoryRegistry = field(default_factory=MemoryRegistry)
     memory: dict[str, Any] = field(default_factory=dict[str, Any])
+    patience: float = 0.3
 
 
 Wrapper = Callable[[ASGIApp, Lab], ASGIApp]
+
+
+class _Impatient(Fetcher):
+    """The guarded fetcher, with hardly any time for the document that is slow on purpose: a matrix cannot wait."""
+
+    def __init__(self, lab: Lab) -> None:
+        super().__init__(allow_loopback=True, seconds=10.0)
+        self._lab = lab
+
+    async def get(self, url: str, *, max_bytes: int) -> Fetched:
+        """The document."""
+        with anyio.move_on_after(self._lab.patience if url.endswith("/slow.json") else None):
+            return await super().get(url, max_bytes=max_bytes)
+        raise FetchFailed("it did not arrive in time")
 
 
 def unchanged(app: ASGIApp, lab: Lab) -> ASGIApp:
@@ -147,17 +164,31 @@ def served(
     policy: Mapping[str, Any] | None = None,
     path: str = "",
     settings: Mapping[str, Any] | None = None,
+    scheme: str = "http",
+    plain: bool = False,
 ) -> Generator[Target]:
-    """The reference behind a wrapper, as a target of which everything is allowed."""
+    """The reference behind a wrapper, as a target of which everything is allowed.
+
+    Args:
+        network: Where it serves.
+        wrapper: The planted bug.
+        revision: The revision to judge by.
+        prepare: Changes what is behind the reference.
+        policy: Other rules for registration.
+        path: Of the issuer.
+        settings: Other settings of the bridge.
+        scheme: How the bridge is called.
+        plain: Whether it answers plain http too, though it is called by https.
+    """
     with network.port() as mcp, network.port() as bridge, network.port() as pool, LoopbackDocuments() as documents:
-        lab = Lab(f"http://localhost:{mcp}/mcp", f"http://localhost:{bridge}{path}")
+        lab = Lab(f"http://localhost:{mcp}/mcp", f"{scheme}://localhost:{bridge}{path}")
         prepare(lab)
         domain = Starlette(routes=[Route("/oauth2/authorize", lab.pool.authorize)])
-        app = _bridge(lab, f"http://localhost:{pool}", dict(settings or {}), dict(policy or {}))
+        app = _bridge(lab, network, f"http://localhost:{pool}", dict(settings or {}), dict(policy or {}))
         with (
             network.serving(mcp, _resource(lab)),
             network.serving(pool, domain),
-            network.serving(bridge, wrapper(app, lab)),
+            network.serving(bridge, wrapper(app if plain else _only(scheme, app), lab)),
         ):
             yield Target(
                 lab.mcp,
@@ -168,6 +199,17 @@ def served(
                 documents=documents,
                 origin="http://localhost:6274",
             )
+
+
+def _only(scheme: str, app: ASGIApp) -> ASGIApp:
+    """What a TLS port says to plain http."""
+    refusal = Response("The plain HTTP request was sent to HTTPS port", 400, media_type="text/plain")
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        fits = scope["type"] != "http" or scope["scheme"] == scheme
+        await (app if fits else refusal)(scope, receive, send)
+
+    return dispatch
 
 
 def _resource(lab: Lab) -> ASGIApp:
@@ -192,7 +234,7 @@ def _resource(lab: Lab) -> ASGIApp:
     )
 
 
-def _bridge(lab: Lab, domain: str, changes: dict[str, Any], policy: dict[str, Any]) -> ASGIApp:
+def _bridge(lab: Lab, network: InProcess, domain: str, changes: dict[str, Any], policy: dict[str, Any]) -> ASGIApp:
     endpoint = f"{lab.bridge}/register"
     values: dict[str, Any] = {
         "bridge_url": lab.bridge,
@@ -210,6 +252,8 @@ def _bridge(lab: Lab, domain: str, changes: dict[str, Any], policy: dict[str, An
         registry=Registries([FixedRegistry([Client(client_id="app", redirect_uris=(CALLBACK,))]), lab.registry]),
         families=MemoryFamilies(grace=0.0),
         http=httpx.AsyncClient(transport=httpx.MockTransport(lab.pool.answer)),
+        fetcher=_Impatient(lab),
+        clock=network.time,
     )
     rules = replace(Policy(scopes=cognito.scopes(lab.mcp)), **policy)
     return _with_registration(app, Registrations(lab.registry, time.time, endpoint, rules))

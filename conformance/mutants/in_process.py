@@ -1,6 +1,7 @@
 """An ASGI app called directly: as fast as its code, so that every planted bug can be judged by every check."""
 
 import asyncio
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,15 @@ class InProcess(httpx.BaseTransport):
         self._loop = asyncio.new_event_loop()
         self._apps: dict[int, ASGIApp] = {}
         self._next = 50001
+        self._passed = 0.0
+
+    def time(self) -> float:
+        """Seconds since the epoch, as this little network counts them."""
+        return time.time() + self._passed
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass for whoever asks for it here, at once."""
+        self._passed += seconds
 
     @contextmanager
     def port(self) -> Generator[int]:
@@ -46,7 +56,8 @@ class InProcess(httpx.BaseTransport):
         return self._loop.run_until_complete(_call(app, request))
 
     def end(self) -> None:
-        """End the loop."""
+        """End the loop, once what was closed on it is."""
+        self._loop.run_until_complete(asyncio.sleep(0))
         self._loop.close()
 
 

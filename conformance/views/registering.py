@@ -1,7 +1,7 @@
 """Ways to a client for the run: registered (RFC 7591), described by a document (CIMD), or known beforehand."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 from conformance.check import Blocked, NotApplicable
@@ -182,7 +182,12 @@ class Registering(PublishedMetadata):
         return Client(host.publish(path, body, headers=headers or {"Cache-Control": "no-store"}), first)
 
     def publish_raw(
-        self, path: str, body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        body: bytes | Callable[[], Iterator[bytes]],
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
     ) -> Client:
         """Serve anything at a client id URL."""
         host = self.hosting()

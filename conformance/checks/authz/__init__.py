@@ -8,6 +8,7 @@ TOPICS = (
     "registration",
     "management",
     "authorize",
+    "transport",
     "redirects",
     "responses",
     "codes",

@@ -195,6 +195,14 @@ def redirect(server: AuthorizationServer) -> Problems:
     exchange = server.authorize(client, "A listed loopback URI with another port", redirect_uri=changed)
     if outcome(exchange, changed) != "proceeds":
         yield Problem(f"{shown(exchange)} for a listed loopback URI with another port", exchange)
+    client = server.publish("/removed.json", redirect_uris=[NATIVE, WEB])
+    listed = server.authorize(client, "A listed redirect URI", redirect_uri=WEB)
+    if outcome(listed, WEB) != "proceeds":
+        yield Problem(f"{shown(listed)} for a listed redirect URI", listed)
+    server.publish("/removed.json", redirect_uris=[NATIVE])
+    removed = server.authorize(client, "The same", redirect_uri=WEB, again=True)
+    if outcome(removed, WEB) != "refused":
+        yield Problem(f"{shown(removed)} for a redirect URI that was removed from a document with no-store", removed)
 
 
 @checks.add(

@@ -31,9 +31,10 @@ def test_every_check_has_a_planted_bug() -> None:
     assert {planted.check for planted in MUTANTS} == {check.id for check in CHECKS if check.judge is not None}
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("revision", REVISIONS)
-def test_the_reference_is_right(revision: str) -> None:
-    report = judged(revision=revision)
+def test_the_reference_is_right(revision: str, scheme: str) -> None:
+    report = judged(revision=revision, scheme=scheme)
     wrong = {
         item.check.id: item.received
         for item in report.results
