@@ -1,6 +1,7 @@
 """One run against one target: every request is sent once, politely, recorded, and shared by all checks that need it."""
 
 import time
+import urllib.request
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -9,13 +10,17 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from conformance.deadline import DeadlineTransport
 from conformance.target import Target
-from conformance.wire import Unanswered, transmit
+from conformance.wire import GivenUp, Unanswered, transmit
 from mcp_demo.exchange.model import Exchange, Request
 from mcp_demo.oauth.resource import is_loopback_host
 
 POLITE_INTERVAL = 0.04
 """Seconds between two requests to a target that is not on this machine."""
+
+PATIENCE = 240.0
+"""Seconds of waiting for answers in a whole run; who needs more is asked nothing more."""
 
 _GIVE_UP_AFTER = 3
 _Key = tuple[Request, int]
@@ -27,7 +32,7 @@ class Session:
     Args:
         target: The system to judge.
         timeout: Seconds an exchange may take in all.
-        transport: Another way to the target, for tests.
+        transport: Another way to the target.
         sleep: Waits between requests.
     """
 
@@ -45,13 +50,17 @@ class Session:
         self._interval = 0.0 if local else POLITE_INTERVAL
         self.concurrent = transport is None
         """Whether several threads may send at once."""
-        self._client = httpx.Client(timeout=timeout, transport=transport, trust_env=not local)
+        # httpx leads through a person's proxy with its own transports only.
+        direct = local or not urllib.request.getproxies()
+        chosen = transport or (DeadlineTransport() if direct else None)
+        self._client = httpx.Client(timeout=timeout, transport=chosen, trust_env=not local)
         self._sleep = sleep
         self._answers: dict[_Key, Exchange | Unanswered] = {}
         self._views: dict[type[View], View] = {}
         self._evidence: list[Exchange] = []
         self._at_end: list[Callable[[], object]] = []
         self._unanswered = 0
+        self._waited = 0.0
         self._last = 0.0
 
     def close(self) -> None:
@@ -112,21 +121,29 @@ class Session:
 
     def _try(self, probe: Exchange) -> Exchange | Unanswered:
         if self._unanswered >= _GIVE_UP_AFTER:
-            return Unanswered("nothing is sent any more: the target left three requests in a row unanswered", probe)
+            return GivenUp("nothing is sent any more: the target left three requests in a row unanswered", probe)
+        if self._waited > PATIENCE:
+            return GivenUp(f"nothing is sent any more: the target took {PATIENCE:.0f} s for its answers so far", probe)
         pause = self._last + self._interval - time.monotonic()
         if self._interval and pause > 0:
             self._sleep(pause)
-        started, self._last = time.time(), time.monotonic()
+        started = time.time()
+        self._last = began = time.monotonic()
         try:
             response = transmit(self._client, probe.request, self._timeout)
             if response.status == 429:  # says nothing of the request, only of its number
                 raise Unanswered("429: the target takes no more requests for now", probe)
         except Unanswered as failure:
             self._unanswered += 1
-            failure.exchange = replace(probe, started=started, seconds=time.monotonic() - self._last)
+            failure.exchange = replace(probe, started=started, seconds=self._took(began))
             return failure
         self._unanswered = 0
-        return replace(probe, response=response, started=started, seconds=time.monotonic() - self._last)
+        return replace(probe, response=response, started=started, seconds=self._took(began))
+
+    def _took(self, began: float) -> float:
+        seconds = time.monotonic() - began
+        self._waited += seconds
+        return seconds
 
 
 class View:

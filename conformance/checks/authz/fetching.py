@@ -14,7 +14,7 @@ from conformance.views.answers import shown
 from conformance.views.authorization_server import AuthorizationServer
 from conformance.views.forms import outcome
 from conformance.views.grants import NATIVE, Client
-from conformance.wire import Unanswered
+from conformance.wire import GivenUp, Unanswered
 
 _NEEDS = (Capability.DOCUMENTS,)
 _PATIENCE = 7.0
@@ -206,6 +206,8 @@ def _in_time(server: AuthorizationServer, client: Client, words: str) -> Problem
     """A request that has to be refused, and soon."""
     try:
         exchange = server.authorize(client, words.capitalize(), spec="CIMD §6.6")
+    except GivenUp:
+        raise
     except Unanswered as failure:
         yield Problem(f"no answer in time: {words}", failure.exchange)
         return

@@ -7,7 +7,7 @@ from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.authz import checks
 from conformance.views.answers import media_type, members, shown, status
 from conformance.views.authorization_server import AuthorizationServer
-from conformance.wire import Unanswered
+from conformance.wire import GivenUp, Unanswered
 from mcp_demo.exchange.model import Request
 from mcp_demo.oauth.resource import is_secure_url
 
@@ -132,6 +132,8 @@ def truthful(server: AuthorizationServer) -> Problems:
         request = Request(method, url, (("accept", "application/json, text/html"),))
         try:
             answer = server.ask(request, f"Is there a {name}?", "RFC 8414 §2", phase="discovery")
+        except GivenUp:
+            raise
         except Unanswered as failure:
             yield Problem(f"{name} does not answer: {failure}", exchange)
             continue

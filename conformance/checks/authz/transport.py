@@ -8,7 +8,7 @@ from conformance.views.answers import shown
 from conformance.views.authorization_server import AuthorizationServer
 from conformance.views.forms import location, outcome
 from conformance.views.grants import error_of
-from conformance.wire import Unanswered
+from conformance.wire import GivenUp, Unanswered
 from mcp_demo.exchange.model import Exchange, Request
 from mcp_demo.oauth.resource import is_secure_url
 
@@ -48,6 +48,8 @@ def _plain(server: AuthorizationServer) -> Problems:
         page = server.open(f"http{start.removeprefix('https')}", "A login by plain http", spec="OAuth 2.1 §1.5")
         if outcome(page, client.redirect_uri) in ("code", "error", "elsewhere") or _goes_on(page, client.redirect_uri):
             yield Problem(f"the authorization endpoint is at work by plain http: {shown(page)}", page)
+    except GivenUp:
+        raise
     except Unanswered:
         return  # nobody listens there, which is as good
 
