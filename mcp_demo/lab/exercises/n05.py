@@ -14,9 +14,7 @@ from mcp_demo.lab.repairs import Asked
     stub="""
     def repair(request):
         uris = request.document.get("redirect_uris", [])
-        if request.method == "POST" and not uris:
-            return "invalid_redirect_uri"
-        # TODO: of what is left, take https and http on this machine, and refuse the rest in the same way
+        # TODO: a POST is an "invalid_redirect_uri" unless every one is https, or http on this machine; none is too few
         return None
     """,
     nudge="How does a URI begin that is safe? Name the few good beginnings, not the many bad ones; and look for a #.",
@@ -25,12 +23,9 @@ from mcp_demo.lab.repairs import Asked
 def refuse_unsafe_addresses(request: Asked) -> str | None:
     """Only https and loopback are taken."""
     uris: list[str] = request.document.get("redirect_uris", [])
-    if request.method == "POST" and not uris:
-        return "invalid_redirect_uri"
     safe = ("https://", "http://127.0.0.1:", "http://localhost:")
-    if any(not uri.startswith(safe) or "#" in uri for uri in uris):
-        return "invalid_redirect_uri"
-    return None
+    good = uris and all(uri.startswith(safe) and "#" not in uri for uri in uris)
+    return None if good or request.method != "POST" else "invalid_redirect_uri"
 
 
 @exercise(
