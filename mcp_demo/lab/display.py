@@ -9,7 +9,7 @@ from typing import Any
 from mcp_demo.exchange import card
 from mcp_demo.exchange.model import Exchange
 
-_CELL = "text-align:left;vertical-align:top;padding:4px 14px 4px 0;overflow-wrap:anywhere"
+_CELL = "text-align:left;vertical-align:top;padding:4px 14px 4px 0;overflow-wrap:"
 _FIGURE = "display:inline-block;max-width:100%;width:420px;margin:0 10px 12px 0;vertical-align:top"
 _ADDRESS = (
     "color-scheme:light dark;font:12px/1.6 ui-monospace,monospace;padding:3px 10px;border-radius:8px 8px 0 0;"
@@ -78,8 +78,8 @@ def show(thing: Exchange | Mapping[str, Any] | Sequence[Exchange | Picture], fir
 
 def _table(values: Mapping[str, Any]) -> Shown:
     rows = "".join(
-        f'<tr><th scope="row" style="{_CELL}">{escape(str(name))}</th>'
-        f'<td style="{_CELL}">{escape(_words(value))}</td></tr>'
+        f'<tr><th scope="row" style="{_CELL}break-word">{escape(str(name))}</th>'
+        f'<td style="{_CELL}anywhere">{escape(_words(value))}</td></tr>'
         for name, value in values.items()
     )
     width = max((len(str(name)) for name in values), default=0)
