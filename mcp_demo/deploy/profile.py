@@ -30,6 +30,8 @@ ProfileName = Literal["local", "aws"]
 _SIGN_IN = (
     "Sign in to AWS (`aws sso login`, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), or use --profile local."
 )
+_ALLOW = "Check the permissions and quotas of this account, then run the command again: it goes on where it ended."
+_CORRECT = "Correct what it names, then run the command again: it goes on where it ended."
 _NOT_SIGNED_IN = (
     NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, TokenRetrievalError, ProfileNotFound,
 )  # fmt: skip
@@ -118,8 +120,8 @@ def aws_failures() -> Generator[None]:
             raise SetupError(f"AWS refuses the credentials ({code}).", _SIGN_IN) from None
         operation = error.operation_name
         raise SetupError(
-            f"AWS refused {operation}: {code}: {' '.join(message.split())}",
-            "Check the permissions and quotas of this account, then run the command again: it goes on where it ended.",
+            f"AWS refused {operation}: {code}: {' '.join(message.split()).rstrip('.')}.",
+            _CORRECT if code == "ValidationError" else _ALLOW,
         ) from None
     except BotoCoreError as error:
         raise SetupError(f"AWS cannot be used: {_line(error)}", "Check network and AWS configuration.") from None
