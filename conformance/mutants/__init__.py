@@ -6,6 +6,7 @@ from typing import Any
 ROLES = {
     "resource-server": "conformance.mutants.matrix",
     "authorization-server": "conformance.mutants.authz_matrix",
+    "client": "conformance.mutants.client",
 }
 """For each role the module that has its `MUTANTS`, and `red`, which says who finds one."""
 

@@ -116,7 +116,7 @@ _endpoint("endpoint-custom", "The authorization endpoint has a scheme of some pr
 def endpoint_shell(world: World) -> None:
     """The authorization endpoint is a command, for whoever passes it to a shell."""
     command = f"touch$IFS{world.canary_file}"
-    url = f"{world.issuer.endpoint('authorize')}?a=1&{command}&b=$({command});{command};c='"
+    url = f"{world.issuer.endpoint('authorize')}?a=1&{command}&b=$({command});{command}"
     world.issuer.members["authorization_endpoint"] = url
 
 

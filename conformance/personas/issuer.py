@@ -8,8 +8,8 @@ from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from mcp_demo.exchange.model import Request, Response
-from mcp_demo.oauth import pkce, server_metadata
-from mcp_demo.oauth.redirect_uri import objection, with_parameters
+from mcp_demo.oauth import server_metadata
+from mcp_demo.oauth.redirect_uri import with_parameters
 
 _STORED_NOWHERE = (("cache-control", "no-store"),)
 Fields = Mapping[str, str]
@@ -116,7 +116,7 @@ class Issuer:
         """Approve, and send the browser back with a code (OAuth 2.1 §4.1.2)."""
         asked = dict(parse_qsl(urlsplit(request.url).query))
         redirect = asked.get("redirect_uri", "")
-        if objection(redirect) is not None:
+        if "://" not in redirect:
             return Response(400, (("content-type", "text/plain"),), b"This redirect URI leads nowhere.")
         code = f"code-{secrets.token_urlsafe(18)}"
         self.codes[code] = asked
@@ -125,7 +125,10 @@ class Issuer:
         return Response(302, (("location", with_parameters(redirect, kept)), *_STORED_NOWHERE))
 
     def token(self, form: Fields) -> Response:
-        """Give tokens for a code or a refresh token, each good for once (OAuth 2.1 §3.2)."""
+        """Give tokens for a code or a refresh token, each good for once (OAuth 2.1 §3.2).
+
+        Nothing else is verified, PKCE neither: what is wrong is for a check to say, and not for the flow to end at.
+        """
         if form.get("grant_type") == "refresh_token":
             scopes = self.refresh_tokens.pop(form.get("refresh_token", ""), None)
             return _invalid_grant() if scopes is None else self._tokens(scopes)
@@ -134,9 +137,6 @@ class Issuer:
         if form.get("grant_type") != "authorization_code" or asked is None or code in self.spent:
             return _invalid_grant()
         self.spent.add(code)
-        proof = asked.get("code_challenge")
-        if proof and proof not in (form.get("code_verifier"), pkce.challenge(form.get("code_verifier", ""))):
-            return _invalid_grant()
         return self._tokens(tuple(asked.get("scope", "").split()) or ("read",))
 
     def _tokens(self, scopes: tuple[str, ...]) -> Response:

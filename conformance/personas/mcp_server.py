@@ -78,10 +78,10 @@ class McpServer:
 
     def answer(self, request: Request) -> Response:
         """Answer a request to the endpoint."""
-        held = self._held(request)
+        token = _token(request)
+        held = self._held(token)
         if held is None:
-            sent = request.header("authorization") is not None
-            return self.refuse(401, {"error": "invalid_token"} if sent else {})
+            return self.refuse(401, {"error": "invalid_token"} if token else {})
         if request.method != "POST":
             return Response(405, (("allow", "POST"),))
         message = _message(request)
@@ -95,7 +95,7 @@ class McpServer:
         response = self._carry_out(request, message, method)
         if "id" in message and response.status == 200:
             held.use()
-            self.after((request.header("authorization") or "").partition(" ")[2])
+            self.after(token)
         return response
 
     def refuse(self, status: int, parameters: Mapping[str, str]) -> Response:
@@ -103,10 +103,7 @@ class McpServer:
         values = self.challenges(self, parameters)
         return Response(status, tuple(("www-authenticate", value) for value in values))
 
-    def _held(self, request: Request) -> Given | None:
-        scheme, _, token = (request.header("authorization") or "").partition(" ")
-        if scheme.lower() != "bearer":  # taken from elsewhere too, so that it is a check that says what is wrong
-            token = dict(parse_qsl(urlsplit(request.url).query)).get("access_token", "")
+    def _held(self, token: str) -> Given | None:
         found = (issuer.access_tokens.get(token) for issuer in self.issuers)
         return next((given for given in found if given is not None and given.is_alive()), None)
 
@@ -168,3 +165,9 @@ def _message(request: Request) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return cast("dict[str, Any]", message) if isinstance(message, dict) else {}
+
+
+def _token(request: Request) -> str:
+    """The token of a request, taken from the query too, so that it is for a check to say what is wrong with it."""
+    scheme, _, token = (request.header("authorization") or "").partition(" ")
+    return token if scheme.lower() == "bearer" else dict(parse_qsl(urlsplit(request.url).query)).get("access_token", "")

@@ -60,9 +60,9 @@ class Hit:
 
     @property
     def token(self) -> str | None:
-        """The bearer token it carries in its Authorization header."""
+        """The bearer token it carries, be it where it should be or in the query."""
         scheme, _, token = (self.request.header("authorization") or "").partition(" ")
-        return token if scheme.lower() == "bearer" and token else None
+        return token if scheme.lower() == "bearer" and token else self.fields.get("access_token")
 
 
 @dataclass

@@ -19,21 +19,19 @@ from conformance.views.client import Client
 def everywhere(client: Client) -> Problems:
     """The resource is named in every request for a token."""
     play = client.control()
-    wanted = play.world.server.url
-    refreshes = client.play("expiry").refreshes
     for hit in [*play.authorizations, *play.code_requests]:
         if not _resources(hit):
-            yield Problem(f"a {_request(hit)} has no resource", hit.exchange)
-    if {value for hit in play.code_requests for value in _resources(hit)} - {
-        value for hit in play.authorizations for value in _resources(hit)
-    }:
+            yield Problem(f"{_request(hit)} has no resource", hit.exchange)
+    if _all(play.code_requests) - _all(play.authorizations):
         yield Problem("the token request has another resource than the authorization request", play.hits()[-1].exchange)
-    for hit in refreshes:
-        if _resources(hit) != [client.play("expiry").world.server.url]:
-            yield Problem("a refresh request has not the server as its resource", hit.exchange)
+    play = client.play("expiry")
+    for hit in play.refreshes:
+        if _all([hit]) != _all(play.authorizations):
+            yield Problem("a refresh request has no resource, or another one", hit.exchange)
+            break
     play = client.faced("endpoint-with-resource", "metadata")
     for hit in play.authorizations[:1]:
-        if play.world.server.url not in _resources(hit) and wanted:
+        if _resources(hit) == [play.world.other_server.url]:
             yield Problem(f"{play.scenario.says}: it took the place of the client's", hit.exchange)
 
 
@@ -64,5 +62,9 @@ def _resources(hit: Hit) -> list[str]:
     return parse_qs(query, keep_blank_values=True).get("resource", [])
 
 
+def _all(hits: list[Hit]) -> set[str]:
+    return {value for hit in hits for value in _resources(hit)}
+
+
 def _request(hit: Hit) -> str:
-    return "token request" if hit.kind == "token" else "authorization request"
+    return "a token request" if hit.kind == "token" else "an authorization request"

@@ -2,7 +2,7 @@
 
 from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.client import checks
-from conformance.personas import Play
+from conformance.personas import Hit, Play
 from conformance.personas.access import SPECIAL
 from conformance.personas.mcp_server import READ, WRITE
 from conformance.views.client import Client, scopes
@@ -22,7 +22,7 @@ def challenged(client: Client) -> Problems:
     """The scopes of the challenge are asked for as they are."""
     play = client.faced("scope-challenged", "authorize")
     hit = play.authorizations[0]
-    if set(scopes(hit)) != {SPECIAL}:
+    if _asked(hit) != {SPECIAL}:
         yield Problem(f"scope {hit.fields.get('scope')!r} instead of {SPECIAL!r}", hit.exchange)
 
 
@@ -40,7 +40,7 @@ def selection(client: Client) -> Problems:
         play = client.faced(name, "authorize")
         hit = play.authorizations[0]
         found = hit.fields.get("scope")
-        if (None if found is None else set(scopes(hit))) != names:
+        if _asked(hit) != names:
             asked = "no scope" if found is None else f"scope {found!r}"
             right = "none" if names is None else " ".join(sorted(names))
             yield Problem(f"{play.scenario.says}: {asked} instead of {right}", hit.exchange)
@@ -103,6 +103,12 @@ def step_up_limit(client: Client) -> Problems:
         yield Problem(f"it asked {len(attempts)} times for the same scope", attempts[-1].exchange)
     elif play.status == 0 and not play.output.strip():
         yield Problem("it ended as if all were well", attempts[-1].exchange)
+
+
+def _asked(hit: Hit) -> set[str] | None:
+    """The scopes of a request; whether offline_access may be among them is for client.refresh.offline-access to say."""
+    found = set(scopes(hit))
+    return None if "scope" not in hit.fields or found == {"offline_access"} else found - {"offline_access"}
 
 
 def _stepped(client: Client) -> Play:

@@ -39,12 +39,12 @@ def header(client: Client) -> Problems:
 def every_request(client: Client) -> Problems:
     """Once there is a token, every request to the server has it."""
     for play in (client.control(), client.play("step-up")):
-        calls = play.calls
-        first = next((place for place, hit in enumerate(calls) if hit.token is not None), len(calls))
-        if first == len(calls) - 1:
+        with_token = [place for place, hit in enumerate(play.calls) if hit.token is not None]
+        later = play.calls[with_token[0] + 1 :] if with_token else []
+        if not later and play is client.control():
             raise Blocked("The client made one request with its token and no more, so nothing can be said.")
-        for hit in calls[first:]:
-            if hit.token is None and not any(token in hit.request.url for token in play.world.secrets):
+        for hit in later:
+            if hit.token is None:
                 yield Problem(f"a {hit.request.method} has no token", hit.exchange)
                 break
 

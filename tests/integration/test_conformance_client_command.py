@@ -1,0 +1,119 @@
+"""Judging a client as a command, whatever the command does."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from conformance.client_command import Command, listening_at
+from conformance.personas import SCENARIOS
+from conformance.personas.serving import free_ports
+from mcp_demo.cli import app
+
+_PYTHON = sys.executable
+_REFERENCE = (_PYTHON, "-m", "conformance.reference_client")
+_SDK = (_PYTHON, str(Path(__file__).with_name("conformance_sdk_client.py")))
+
+
+def _judge(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["conformance", "client", *arguments])
+    return result.exit_code, result.output
+
+
+@pytest.mark.slow
+def test_the_reference_client_passes_as_a_command(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    wanted = ("client.authorize.redirect-scheme", "client.authorize.no-shell", "client.discovery.https")
+    selected = [part for name in wanted for part in ("--select", name)]
+    code, text = _judge(*selected, "--report", f"json={report}", "--", *_REFERENCE)
+    assert code == 0, text
+    found = json.loads(report.read_text(encoding="utf-8"))
+    assert {result["check"]: result["verdict"] for result in found["results"]} == dict.fromkeys(wanted, "pass")
+    assert "opens the browser of $BROWSER" in text
+
+
+@pytest.mark.slow
+def test_a_client_that_follows_the_url_itself_is_judged_too() -> None:
+    code, text = _judge("--select", "client.authorize.endpoint-scheme", "--select", "CL-TOKEN-HEADER", "--", *_SDK)
+    assert code == 0, text
+    assert "follows the authorization URL by itself" in text
+    assert "not-applicable  client.authorize.endpoint-scheme" in text
+    assert "pass  client.token.header" in text
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("/no/such/program",), "could not be started"),
+        ((_PYTHON, "-c", "import os; os.write(1, bytes(range(256)))"), "sent nothing"),
+        ((_PYTHON, "-c", "raise SystemExit('no')"), "status 1"),
+        ((_PYTHON, "-c", "import time; time.sleep(60)"), "its time was up"),
+    ],
+)
+def test_a_command_that_never_asks_cannot_be_judged(command: tuple[str, ...], words: str) -> None:
+    code, text = _judge("--limit", "1", "--", *command)
+    assert code == 4, text
+    assert words in text
+    assert "✓ pass  client." not in text
+    assert "Traceback" not in text
+
+
+def test_a_client_that_gives_up_at_the_refusal_passes_nothing(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    asks = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], data=b'{}')"
+    code, _ = _judge("-q", "--report", f"json={report}", "--", _PYTHON, "-c", asks, "{url}", "after")
+    summary = json.loads(report.read_text(encoding="utf-8"))["summary"]
+    assert code == 1
+    assert summary["pass"] == 0
+    assert summary["blocked"] > 40
+
+
+def test_a_silent_client_is_stopped_with_all_that_it_started(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    program = (
+        "import subprocess, sys, time, urllib.request, pathlib\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        f"pathlib.Path({str(note)!r}).write_text(str(child.pid))\n"
+        "try: urllib.request.urlopen(sys.argv[1], data=b'{}')\n"
+        "except OSError: pass\n"
+        "time.sleep(60)\n"
+    )
+    began = time.monotonic()
+    play = Command((_PYTHON, "-c", program), patience=0.5)(SCENARIOS["helpful"], "2026-07-28")
+    assert play.ended == "stopped"
+    assert time.monotonic() - began < 20
+    child = int(note.read_text())
+    deadline = time.monotonic() + 5
+    while _lives(child):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _lives(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{number}/stat")
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.parametrize("role", [("--role", "client"), ("--select", "client.token")])
+def test_a_url_is_not_judged_as_a_client(role: tuple[str, str]) -> None:
+    result = CliRunner().invoke(app, ["conformance", "run", "http://localhost:1/mcp", *role])
+    assert result.exit_code == 2
+    assert "conformance client" in result.output
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux tells who listens where")
+def test_who_listens_where_is_seen() -> None:
+    listeners = free_ports()
+    try:
+        assert listening_at(listeners[0].getsockname()[1]) == ("0100007F",)
+    finally:
+        for listener in listeners:
+            listener.close()
