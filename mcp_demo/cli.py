@@ -123,23 +123,33 @@ def deploy(
     mcp_url: Annotated[str | None, typer.Option(help="The MCP endpoint, on AWS.")] = None,
     bridge_url: Annotated[str | None, typer.Option(help="The bridge, on AWS.")] = None,
     static_url: Annotated[str | None, typer.Option(help="The pre-registered client, on AWS.")] = None,
-    strategy: Annotated[
-        Literal["shared", "per-client"], typer.Option(help="One app client for all that register, or one for each.")
-    ] = "shared",
+    choose: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="STACK.PARAMETER=VALUE", help="A parameter of a template, like identity.Mfa=ON."),
+    ] = None,
+    harden: Annotated[bool, typer.Option("--harden", help="Alarms, dashboard and firewall, too.")] = False,
     demo_user: Annotated[bool, typer.Option("--demo-user", help="Make a user `demo` and print its password.")] = False,
     state: State = None,
 ) -> None:
     """Bring the CloudFormation stacks to the state of their templates, and write the settings of the parts."""
+    from mcp_demo.deploy import choices
     from mcp_demo.deploy.files import env_folder
     from mcp_demo.deploy.profile import aws_failures
-    from mcp_demo.deploy.system import deploy_system, is_serverless
+    from mcp_demo.deploy.system import deploy_system, is_deployed, is_serverless
     from mcp_demo.deploy.users import ensure_demo_user
 
+    try:
+        chosen = choices.read(choose or [])
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--set") from None
     target, endpoints = _target(profile, _folder(state), mcp_url, bridge_url, static_url)
     folder = env_folder(_folder(state), profile)
     with aws_failures():
+        hardened = harden or "hardening" in chosen or is_deployed(target, name, "hardening")
         serverless = is_serverless(target, name) if profile == "local" else not (mcp_url or bridge_url)
-    deployment = deploy_system(target, endpoints, folder, _progress, name, strategy, serverless=serverless)
+    deployment = deploy_system(
+        target, endpoints, folder, _progress, name, choices=chosen, serverless=serverless, hardened=hardened
+    )
     note("Deployed." if deployment.changed else "Nothing changed.")
     note(f"Settings: {folder}")
     if demo_user:

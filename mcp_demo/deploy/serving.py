@@ -7,23 +7,26 @@ deploy_serving(profile, endpoints, outputs, progress)    # outputs of all stacks
 
 import json
 from collections.abc import Mapping
+from typing import cast
 
 from mcp_demo.deploy.code import upload
 from mcp_demo.deploy.endpoints import Endpoints
 from mcp_demo.deploy.outputs import jwks_uri, static_client
 from mcp_demo.deploy.package import Architecture, serving_package
 from mcp_demo.deploy.profile import Profile
-from mcp_demo.deploy.stacks import Outcome, Plan, Progress, deploy
+from mcp_demo.deploy.stacks import Outcome, Plan, Progress, deploy, find
 from mcp_demo.deploy.templates import template
 
 
-def deploy_endpoints(profile: Profile, progress: Progress, *, name: str = "mcp-demo") -> Outcome:
-    """Deploy the two HTTP APIs.
+def deploy_endpoints(
+    profile: Profile, progress: Progress, *, name: str = "mcp-demo", chosen: Mapping[str, str] | None = None
+) -> Outcome:
+    """Deploy the two HTTP APIs, under names of their own or of a domain that was chosen.
 
     Raises:
         DeployFailed: Says which resource failed first, and why.
     """
-    plan = Plan(f"{name}-endpoints", template("endpoints"), {"Name": name})
+    plan = Plan(f"{name}-endpoints", template("endpoints"), {"Name": name, **(chosen or {})})
     return deploy(profile.cloudformation(), plan, progress)
 
 
@@ -34,7 +37,7 @@ def deploy_serving(
     progress: Progress,
     *,
     name: str = "mcp-demo",
-    architecture: Architecture = "arm64",
+    chosen: Mapping[str, str] | None = None,
 ) -> Outcome:
     """Package, upload and deploy server and bridge.
 
@@ -44,13 +47,14 @@ def deploy_serving(
         outputs: Of the stacks endpoints, identity and registration.
         progress: Is told each step of CloudFormation.
         name: Starts the name of everything.
-        architecture: Of the functions on AWS.
+        chosen: Parameters that an administrator chooses, the architecture of the functions among them.
 
     Raises:
         DeployFailed: Says which resource failed first, and why.
         SetupError: The wheels cannot be had.
     """
-    package = serving_package(None if profile.emulated else architecture)
+    architecture = (chosen or {}).get("Architecture") or _architecture(profile, name)
+    package = serving_package(None if profile.emulated else cast("Architecture", architecture))
     bucket = upload(profile, name, package)
     same = ("ServerApiId", "BridgeApiId", "BridgeRoleArn", "BridgeRoleName", "Issuer", "UserPoolId", "BridgeClientId")
     tables = ("RegistrationEndpoint", "ClientsTable", "FamiliesTable")
@@ -67,5 +71,13 @@ def deploy_serving(
         "AllowedOrigins": json.dumps(endpoints.origins),
         "Audience": endpoints.audience,
         "Emulated": "true" if profile.emulated else "false",
+        **(chosen or {}),
     }
     return deploy(profile.cloudformation(), Plan(f"{name}-server", template("server"), parameters), progress)
+
+
+def _architecture(profile: Profile, name: str) -> str:
+    """What was chosen before, which the wheels have to fit."""
+    stack = find(profile.cloudformation(), f"{name}-server")
+    chosen = {item.get("ParameterKey"): item.get("ParameterValue") for item in (stack or {}).get("Parameters", [])}
+    return chosen.get("Architecture") or "arm64"

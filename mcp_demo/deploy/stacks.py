@@ -11,7 +11,7 @@ from mcp_demo.errors import SetupError
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient
-    from types_boto3_cloudformation.type_defs import DescribeChangeSetOutputTypeDef, StackTypeDef
+    from types_boto3_cloudformation.type_defs import DescribeChangeSetOutputTypeDef, ParameterTypeDef, StackTypeDef
 
 _FIRST_POLL, _SLOWEST_POLL = 0.03, 2.0
 # A stack in one of these never came to life: CloudFormation lets one only delete it.
@@ -20,7 +20,7 @@ _DEAD = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A stack as it should be."""
+    """A stack as it should be. A parameter that is not named keeps its value, or has the default of the template."""
 
     name: str
     template: str
@@ -70,7 +70,7 @@ def deploy(cloudformation: "CloudFormationClient", plan: Plan, progress: Progres
             f"Stack {plan.name} is stuck in UPDATE_ROLLBACK_FAILED.",
             f"Run `aws cloudformation continue-update-rollback --stack-name {plan.name}`, then deploy again.",
         )
-    change_set = _create_change_set(cloudformation, plan, exists=stack is not None)
+    change_set = _create_change_set(cloudformation, plan, stack)
     if _is_empty(change_set):
         cloudformation.delete_change_set(ChangeSetName=change_set.get("ChangeSetId", ""))
         return Outcome(changed=False, outputs=outputs(cloudformation, plan.name))
@@ -131,14 +131,19 @@ def _settled(cloudformation: "CloudFormationClient", name: str, progress: Progre
 
 
 def _create_change_set(
-    cloudformation: "CloudFormationClient", plan: Plan, *, exists: bool
+    cloudformation: "CloudFormationClient", plan: Plan, stack: "StackTypeDef | None"
 ) -> "DescribeChangeSetOutputTypeDef":
+    parameters: list[ParameterTypeDef] = [
+        {"ParameterKey": key, "ParameterValue": value} for key, value in plan.parameters.items()
+    ]
+    kept = set(_parameter_names(cloudformation, plan, stack)) - plan.parameters.keys()
+    parameters.extend({"ParameterKey": key, "UsePreviousValue": True} for key in sorted(kept))
     created = cloudformation.create_change_set(
         StackName=plan.name,
         ChangeSetName=f"mcp-demo-{time.time_ns()}",
-        ChangeSetType="UPDATE" if exists else "CREATE",
+        ChangeSetType="UPDATE" if stack else "CREATE",
         TemplateBody=plan.template,
-        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in plan.parameters.items()],
+        Parameters=parameters,
         Capabilities=["CAPABILITY_IAM"],
         Tags=[{"Key": "mcp-demo", "Value": plan.name}],
     )
@@ -147,6 +152,15 @@ def _create_change_set(
         if described["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
             return described
     raise AssertionError("the pauses never end")
+
+
+def _parameter_names(cloudformation: "CloudFormationClient", plan: Plan, stack: "StackTypeDef | None") -> list[str]:
+    """The parameters that both the stack and the template know."""
+    if stack is None:
+        return []
+    declared = cloudformation.get_template_summary(TemplateBody=plan.template).get("Parameters", [])
+    known = {parameter.get("ParameterKey", "") for parameter in stack.get("Parameters", [])}
+    return [key for parameter in declared if (key := parameter.get("ParameterKey", "")) in known]
 
 
 def _is_empty(change_set: "DescribeChangeSetOutputTypeDef") -> bool:

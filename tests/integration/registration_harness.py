@@ -14,7 +14,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from mcp_demo.deploy.endpoints import Endpoints
 from mcp_demo.deploy.profile import Profile
-from mcp_demo.deploy.registration import Choices, deploy_registration
+from mcp_demo.deploy.registration import deploy_registration
 from mcp_demo.local.ministack import MiniStack, free_port, running_ministack
 from mcp_demo.registry.dynamodb import DynamoDBRegistry
 from mcp_demo.registry.families import Families
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 CALLBACK = "https://client.example/callback"
-MANY_A_SECOND = 5_000
+MANY_A_SECOND = {"RequestsPerSecond": "5000", "Burst": "10000"}
 
 
 @dataclass(frozen=True)
@@ -87,13 +87,12 @@ class Deployed:
 
 
 @contextmanager
-def deployed(folder: Path, choices: Choices | None = None) -> Generator[Deployed]:
+def deployed(folder: Path, chosen: Mapping[str, str] = MANY_A_SECOND) -> Generator[Deployed]:
     """A MiniStack with a user pool and the registration stack."""
     with running_ministack(folder, free_port()) as ministack:
         profile = Profile.local(ministack.endpoint)
         pool = profile.cognito().create_user_pool(PoolName="people")["UserPool"].get("Id", "")
-        choices = choices or Choices(requests_per_second=MANY_A_SECOND)
-        outcome = deploy_registration(profile, Endpoints(), {"UserPoolId": pool}, lambda _: None, choices=choices)
+        outcome = deploy_registration(profile, Endpoints(), {"UserPoolId": pool}, lambda _: None, chosen=chosen)
         yield Deployed(ministack, profile, pool, outcome.outputs)
 
 

@@ -9,7 +9,7 @@ import pytest
 from bridge_login import Person, another_bridge, answer, claims, refused
 
 from mcp_demo.deploy.profile import Profile
-from mcp_demo.deploy.registration import Choices, deploy_registration
+from mcp_demo.deploy.registration import deploy_registration
 from mcp_demo.local.state import Run
 from mcp_demo.settings import BridgeSettings
 
@@ -41,7 +41,7 @@ def per_client(stack: Run) -> dict[str, Any]:
     described = profile.cloudformation().describe_stacks(StackName="mcp-demo-identity")["Stacks"][0]
     identity = {output.get("OutputKey", ""): output.get("OutputValue", "") for output in described.get("Outputs", [])}
     outcome = deploy_registration(
-        profile, stack.endpoints(), identity, _ignore, name="apart", choices=Choices(strategy="per-client")
+        profile, stack.endpoints(), identity, _ignore, name="apart", chosen={"Strategy": "per-client"}
     )
     return {
         "clients_table": outcome.outputs["ClientsTable"],

@@ -108,7 +108,7 @@ def test_an_unreviewed_stack_of_an_interrupted_deployment_is_replaced(profile: P
 
 def test_cleanup_removes_everything_and_can_be_repeated(profile: Profile, tmp_path: Path) -> None:
     endpoints = Endpoints(domain="http://localhost:1", aws=profile.endpoint, key_dir=tmp_path)
-    deployment = deploy_system(profile, endpoints, tmp_path, _silent, "gone", serverless=True)
+    deployment = deploy_system(profile, endpoints, tmp_path, _silent, "gone", serverless=True, hardened=True)
     ensure_demo_user(profile.cognito(), deployment.outputs["UserPoolId"])
     found = take_inventory(profile, "gone", tmp_path)
     assert found.stacks == tuple(stack_name("gone", stack) for stack in reversed(STACKS))

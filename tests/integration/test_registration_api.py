@@ -11,7 +11,7 @@ from registration_harness import CALLBACK, MANY_A_SECOND, Deployed, bearer, depl
 
 from mcp_demo.deploy.code import remove_code
 from mcp_demo.deploy.endpoints import Endpoints
-from mcp_demo.deploy.registration import Choices, deploy_registration
+from mcp_demo.deploy.registration import deploy_registration
 from mcp_demo.deploy.stacks import delete
 from mcp_demo.registry.dynamodb import COUNTER
 from mcp_demo.registry.model import hash_secret
@@ -241,8 +241,9 @@ def test_an_expired_client_is_swept_and_its_token_is_dead_before_that(aws: Deplo
 
 
 def test_deploying_again_changes_nothing(aws: Deployed) -> None:
-    choices = Choices(requests_per_second=MANY_A_SECOND)
-    again = deploy_registration(aws.profile, Endpoints(), {"UserPoolId": aws.pool}, lambda _: None, choices=choices)
+    again = deploy_registration(
+        aws.profile, Endpoints(), {"UserPoolId": aws.pool}, lambda _: None, chosen=MANY_A_SECOND
+    )
     assert not again.changed
     assert dict(again.outputs) == dict(aws.outputs)
 
@@ -272,7 +273,7 @@ def test_each_role_may_do_what_its_function_does_and_nothing_more(aws: Deployed)
 
 
 def test_too_many_registrations_are_told_to_wait(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with deployed(tmp_path_factory.mktemp("throttled"), Choices(requests_per_second=1)) as aws:
+    with deployed(tmp_path_factory.mktemp("throttled"), {"RequestsPerSecond": "1", "Burst": "2"}) as aws:
         with httpx.Client(timeout=30, trust_env=False) as http:
             answers = [http.post(aws.endpoint, json={"redirect_uris": [CALLBACK]}) for _ in range(4)]
         refused = [answer for answer in answers if answer.status_code != 201]
@@ -282,7 +283,7 @@ def test_too_many_registrations_are_told_to_wait(tmp_path_factory: pytest.TempPa
 
 
 def test_registration_can_take_an_initial_access_token(tmp_path_factory: pytest.TempPathFactory) -> None:
-    choices = Choices(initial_access_token_hash=hash_secret("let-me-in"))
+    choices = {"InitialAccessTokenHash": hash_secret("let-me-in")}
     body = {"redirect_uris": [CALLBACK]}
     with deployed(tmp_path_factory.mktemp("closed"), choices) as aws, httpx.Client(timeout=30, trust_env=False) as http:
         for headers in ({}, bearer("guessed")):
@@ -294,7 +295,7 @@ def test_registration_can_take_an_initial_access_token(tmp_path_factory: pytest.
 
 
 def test_each_client_can_have_an_app_client_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
-    choices = Choices(strategy="per-client", requests_per_second=MANY_A_SECOND)
+    choices = {"Strategy": "per-client", **MANY_A_SECOND}
     with deployed(tmp_path_factory.mktemp("per-client"), choices) as aws:
         answer = register(aws)
         assert aws.app_clients() == [f"mcp-dcr.{answer['client_id']}"]

@@ -1,0 +1,68 @@
+"""What an administrator chooses: parameters of the templates, as `STACK.PARAMETER=VALUE`.
+
+A choice stays until another takes its place, since stacks keep the values of parameters that a deployment does not
+name. What the deployment itself works out, such as URLs and ids, cannot be chosen.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+from mcp_demo.deploy.templates import template
+
+Choices = dict[str, dict[str, str]]
+"""Values of parameters, by stack."""
+
+CHOOSABLE = {
+    "endpoints": ("DomainName", "HostedZoneId", "LogRetentionDays"),
+    "identity": ("Mfa", "RefreshGraceSeconds"),
+    "registration": (
+        "Strategy", "PrivateSchemes", "Approval", "InitialAccessTokenHash", "UnusedDays", "MaxClients",
+        "RequestsPerSecond", "Burst", "ApiLogRole", "LogRetentionDays",
+    ),
+    "server": ("Architecture", "Tracing", "KeyRotationDays", "LogRetentionDays"),
+    "hardening": ("AlarmEmail", "Registrations", "RefusedTokens", "Firewall", "RequestsPerAddress"),
+}  # fmt: skip
+"""The parameters that are a matter of choice, by stack."""
+
+
+def read(given: Iterable[str]) -> Choices:
+    """Choices from the command line.
+
+    Raises:
+        ValueError: One names no parameter that can be chosen, or a value that the template does not allow.
+    """
+    choices: Choices = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        stack, _, parameter = name.partition(".")
+        if not equals or parameter not in CHOOSABLE.get(stack, ()):
+            names = ", ".join(f"{stack}.{parameter}" for stack, names in CHOOSABLE.items() for parameter in names)
+            raise ValueError(f"{text} is not like identity.Mfa=ON. To choose from: {names}.")
+        _require_allowed(text, parameters(stack)[parameter], value)
+        choices.setdefault(stack, {})[parameter] = value
+    return choices
+
+
+def parameters(stack: str) -> dict[str, dict[str, Any]]:
+    """The parameters of a template, as it declares them."""
+    return yaml.load(template(stack), _Template)["Parameters"]  # noqa: S506 - a safe loader that reads tags as text
+
+
+def _require_allowed(text: str, declared: dict[str, Any], value: str) -> None:
+    allowed = [str(one) for one in declared.get("AllowedValues", ())]
+    if allowed and value not in allowed:
+        raise ValueError(f"{text}: it has to be one of {', '.join(allowed)}.")
+    if declared["Type"] == "Number" and not value.isdigit():
+        raise ValueError(f"{text}: it has to be a whole number.")
+    if not re.search(declared.get("AllowedPattern", ""), value):
+        raise ValueError(f"{text}: {declared.get('ConstraintDescription') or declared.get('Description', '')}")
+
+
+class _Template(yaml.SafeLoader):
+    """Reads a template, whose short functions, like !Ref, are tags of their own."""
+
+
+_Template.add_multi_constructor("!", lambda loader, suffix, node: None)  # pyright: ignore[reportUnknownMemberType, reportUnknownLambdaType]

@@ -1,0 +1,44 @@
+"""Alarms, dashboard and firewall: a stack that the others do not depend on."""
+
+from collections.abc import Mapping
+
+from mcp_demo.deploy.profile import Profile
+from mcp_demo.deploy.stacks import Outcome, Plan, Progress, deploy
+from mcp_demo.deploy.templates import template
+
+STACK = "hardening"
+
+
+def deploy_hardening(
+    profile: Profile,
+    outputs: Mapping[str, str],
+    progress: Progress,
+    *,
+    name: str = "mcp-demo",
+    serverless: bool = False,
+    chosen: Mapping[str, str] | None = None,
+) -> Outcome:
+    """Deploy what watches and shields the other stacks.
+
+    Args:
+        profile: Where to deploy to.
+        outputs: Of the stacks before.
+        progress: Is told each step of CloudFormation.
+        name: Starts the name of everything.
+        serverless: Whether server and bridge run as Lambda functions.
+        chosen: Parameters that an administrator chooses.
+
+    Raises:
+        DeployFailed: Says which resource failed first, and why.
+    """
+    parameters = {
+        "Name": name,
+        "Serverless": "true" if serverless else "false",
+        "ClientsTable": outputs["ClientsTable"],
+        "FamiliesTable": outputs["FamiliesTable"],
+        "RegistrationApiId": outputs["RegistrationApiId"],
+        "UserPoolId": outputs["UserPoolId"],
+        "Emulated": "true" if profile.emulated else "false",
+        **(chosen or {}),
+    }
+    return deploy(profile.cloudformation(), Plan(f"{name}-{STACK}", template(STACK), parameters), progress)
