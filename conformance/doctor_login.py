@@ -155,7 +155,7 @@ def _refused(way: Way, code: str, description: str) -> Iterator[Finding]:
     given = parameters(way.upstream)
     app = f"app client {given.get('client_id', '?')}"
     saw = f"{code}: {description}".rstrip(": ")
-    row = _ROWS.get(code) if way.at_pool or code in _PAGES else None
+    row = ROWS.get(code) if way.at_pool or code in _PAGES else None
     if row is None:
         yield _finding(
             "Cognito" if way.at_pool else "sign-in",
@@ -176,7 +176,7 @@ def _refused(way: Way, code: str, description: str) -> Iterator[Finding]:
 
 _PAGES = ("redirect_mismatch", "unavailable")
 """What only Cognito says."""
-_ROWS = {
+ROWS = {
     "redirect_mismatch": (
         "as.redirect.exact",
         "The app client does not know the callback URL",
@@ -221,6 +221,7 @@ _ROWS = {
         " [code] with AllowedOAuthFlowsUserPoolClient: true).",
     ),
 }
+"""For each error of Cognito: the check that tells more, what is wrong, why it matters, what to change."""
 
 
 def foreign_scopes(server: AuthorizationServer) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from typer.testing import CliRunner
 
-from conformance import catalogue, doctor_illnesses
+from conformance import catalogue, doctor_illnesses, doctor_login
 from conformance.doctor import examine
 from conformance.doctor_findings import Diagnosis, Finding
 from conformance.mutants import authz_matrix, authz_reference, matrix
@@ -224,6 +224,12 @@ def test_every_row_of_the_table_is_of_a_check_that_can_be_explained() -> None:
     known = {check.id for check in catalogue.load() if check.judge is not None}
     assert {row.check for row in doctor_illnesses.ILLNESSES} <= known
     assert {name for row in doctor_illnesses.ILLNESSES for name in row.covers} <= known
+
+
+def test_the_page_about_the_doctor_names_all_that_it_recognises() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "doctor.md").read_text(encoding="utf-8")
+    names = {row.name for row in doctor_illnesses.ILLNESSES} | {row[1] for row in doctor_login.ROWS.values()}
+    assert [name for name in sorted(names) if f"| {name} |" not in page] == []
 
 
 def test_the_terminal_says_the_layer_the_cure_and_where_to_read_on() -> None:
