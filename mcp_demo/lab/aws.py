@@ -1,9 +1,13 @@
 """Where a lesson deploys to, the embedded AWS or AWS by one parameter; what a change would do; progress in lines."""
 
 import sys
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from botocore.exceptions import WaiterError
 
 from mcp_demo.deploy.endpoints import Endpoints
 from mcp_demo.deploy.profile import Profile
@@ -56,7 +60,7 @@ def progress(event: Event) -> None:
 
 
 def what_if(cloudformation: "CloudFormationClient", plan: Plan, **parameters: str) -> dict[str, str]:
-    """What CloudFormation would do to each resource if parameters changed; nothing is done.
+    """What CloudFormation would do to each resource if parameters changed; nothing is done, empty if nothing would be.
 
     Args:
         cloudformation: A client.
@@ -66,12 +70,14 @@ def what_if(cloudformation: "CloudFormationClient", plan: Plan, **parameters: st
     changed = {**plan.parameters, **parameters}
     made = cloudformation.create_change_set(
         StackName=plan.name,
-        ChangeSetName="what-if",
+        ChangeSetName=f"what-if-{time.time_ns()}",
         TemplateBody=plan.template,
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in changed.items()],
         Capabilities=["CAPABILITY_IAM"],
     )
-    cloudformation.get_waiter("change_set_create_complete").wait(ChangeSetName=made["Id"], WaiterConfig={"Delay": 3})
+    with suppress(WaiterError):  # one without changes counts as failed
+        waiter = cloudformation.get_waiter("change_set_create_complete")
+        waiter.wait(ChangeSetName=made["Id"], WaiterConfig={"Delay": 3})
     found = cloudformation.describe_change_set(ChangeSetName=made["Id"]).get("Changes", [])
     cloudformation.delete_change_set(ChangeSetName=made["Id"])
     entries = [entry.get("ResourceChange", {}) for entry in found]
