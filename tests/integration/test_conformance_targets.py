@@ -298,3 +298,11 @@ def _certificate(folder: Path, *names: str) -> Path:
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     pem.write_bytes(private + made.public_bytes(Encoding.PEM))
     return pem
+
+
+@pytest.mark.slow
+def test_a_known_server_is_judged_as_it_is_recorded() -> None:
+    command = [sys.executable, "-m", "conformance.targets", "mcp-sdk", "--check"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert len(run.stdout.splitlines()) == 1, run.stdout
