@@ -1,4 +1,4 @@
-"""`mcp-demo conformance`: run, client, list, explain, report, baseline.
+"""`mcp-demo conformance`: run, client, list, explain, report, matrix, baseline.
 
 Exit codes: 0 nothing found · 1 something is wrong with the target · 2 usage · 3 our own failure · 4 no target that can
 be judged · 5 nothing was selected.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from conformance import client_cli, options
+from conformance import client_cli, matrix_cli, options
 from conformance.requirements import LATEST
 
 if TYPE_CHECKING:
@@ -151,17 +151,13 @@ def make_report(
     report: options.Out = None,
 ) -> None:
     """Make other forms of a report from its JSON form, and show its summary."""
-    from conformance import document
     from conformance.report.terminal import Terminal
 
-    try:
-        found: Any = json.loads(source.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise typer.BadParameter(f"{source} cannot be read: {error}.") from None
-    if not isinstance(found, dict) or cast("dict[str, Any]", found).get("schema") != document.SCHEMA_VERSION:
-        raise typer.BadParameter(f"{source} is no report of this suite.")
-    stored = cast("dict[str, Any]", found)
+    stored = matrix_cli.read(source)
     Terminal().summary(stored, options.write_reports(stored, options.forms(report)))
+
+
+app.command("matrix")(matrix_cli.matrix)
 
 
 @app.command("baseline")

@@ -1,7 +1,7 @@
 """The report as one HTML file: failures first, evidence with each, readable without script and without network."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,34 +23,42 @@ _TITLES = {
 
 def render(document: Mapping[str, Any]) -> str:
     """The page. What a target said is text in it, never markup."""
-    environment = Environment(
+    ordered = sorted(document["results"], key=lambda result: VERDICTS.index(result["verdict"]))
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            document=document,
+            problems=[result for result in ordered if is_bad(result)],
+            groups=groups(document["results"]),
+            symbols=SYMBOLS,
+            legend=LEGEND,
+            cards=_cards,
+            pairs=_pairs,
+            places=_places,
+            style=Markup(card.STYLE),  # noqa: S704 - our own style sheet
+            good=document["verdict"]["exit_code"] == 0,
+        )
+    )
+
+
+def environment() -> Environment:
+    """The templates, which escape whatever a target said."""
+    return Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=select_autoescape(default=True, default_for_string=True),
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    ordered = sorted(document["results"], key=lambda result: VERDICTS.index(result["verdict"]))
-    return environment.get_template("report.html").render(
-        document=document,
-        problems=[result for result in ordered if is_bad(result)],
-        groups=_groups(document["results"]),
-        symbols=SYMBOLS,
-        legend=LEGEND,
-        cards=_cards,
-        pairs=_pairs,
-        places=_places,
-        style=Markup(card.STYLE),  # noqa: S704 - our own style sheet
-        good=document["verdict"]["exit_code"] == 0,
-    )
 
 
-def _groups(results: list[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
+def groups(results: Iterable[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
     """Results by role, and what MCP does not demand apart."""
-    groups: dict[str, list[Mapping[str, Any]]] = {}
+    found: dict[str, list[Mapping[str, Any]]] = {}
     for result in results:
         name = "Hardening (not demanded by MCP)" if result["hardening"] else _TITLES[result["role"]]
-        groups.setdefault(name, []).append(result)
-    return sorted(groups.items(), key=lambda group: group[0].startswith("Hardening"))
+        found.setdefault(name, []).append(result)
+    return sorted(found.items(), key=lambda group: group[0].startswith("Hardening"))
 
 
 def _cards(result: Mapping[str, Any]) -> list[Markup]:
