@@ -22,7 +22,7 @@ from mcp_demo.exchange.redact import shorten
 from mcp_demo.lab.box import BAD, GOOD, MONO, QUIET_TEXT, STRONG, box, element, link, table
 from mcp_demo.lab.display import Shown
 from mcp_demo.local.state import Run
-from mcp_demo.oauth.access_token import REASONS, Rules, TokenRejected, read, verify
+from mcp_demo.oauth.access_token import REASONS, Reason, Rules, TokenRejected, read, verify
 
 _TIMES = ("exp", "iat", "nbf", "auth_time")
 _HEADER: Mapping[str, tuple[str, str]] = {
@@ -59,7 +59,7 @@ def token(thing: str | Exchange, run: Run) -> Shown:
     """
     raw = _token_in(thing) if isinstance(thing, Exchange) else thing
     rules = Rules(run.issuer, run.server, frozenset(cognito.scopes(run.server)), run.audience)
-    whole = _whole(raw, rules, run.jwks_uri)
+    refused, signature = _judged(raw, rules, run.jwks_uri)
     header, claims = _parts(raw)
     missing = dict.fromkeys(_required(rules) - claims.keys()) if claims else {}
     rows = [_row("header", name, value, *_HEADER.get(name, ("", "")), "") for name, value in header.items()]
@@ -67,7 +67,7 @@ def token(thing: str | Exchange, run: Run) -> Shown:
         _row("claim", name, value, *_CLAIMS.get(name, ("", "")), _alone(name, value, rules))
         for name, value in sorted((claims | missing).items(), key=_place)
     ]
-    return _drawn(raw, whole, rows)
+    return _drawn(raw, refused, signature, rows)
 
 
 Row = tuple[str, str, str, str, str, str]
@@ -117,14 +117,18 @@ def _parts(raw: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return header, dict(unverified.claims)
 
 
-def _whole(raw: str, rules: Rules, jwks_uri: str) -> str:
-    """Why the server refuses the token; empty if it takes it."""
+def _judged(raw: str, rules: Rules, jwks_uri: str) -> tuple[Reason | None, str]:
+    """Why the server refuses the token, None if it takes it; and what became of the signature."""
     try:
         unverified = read(raw)
+    except TokenRejected as refused:
+        return refused.reason, "– not looked at"
+    try:
         verify(unverified, _key(jwks_uri, unverified.key_id), rules, time.time())
     except TokenRejected as refused:
-        return refused.reason
-    return ""
+        bad = refused.reason in ("key", "algorithm", "signature")
+        return refused.reason, "✗ does not verify" if bad else "✓ verifies"
+    return None, "✓ verifies"
 
 
 def _key(jwks_uri: str, key_id: str) -> RSAKey:
@@ -157,9 +161,8 @@ def _alone(name: str, value: object, rules: Rules) -> str:
     return "✓ fits"
 
 
-def _drawn(raw: str, whole: str, rows: list[Row]) -> Shown:
-    said = f"✗ Refused here: {REASONS[whole]}" if whole else "✓ Accepted here: signature and every claim fit."  # type: ignore[index]
-    signature = "✗ does not verify" if whole in ("signature", "key", "algorithm", "format") else "✓ verifies"
+def _drawn(raw: str, refused: Reason | None, signature: str, rows: list[Row]) -> Shown:
+    said = f"✗ Refused here: {REASONS[refused]}" if refused else "✓ Accepted here: signature and every claim fit."
     short = shorten(raw) if raw else "no token"
     cells = [
         (
@@ -169,7 +172,7 @@ def _drawn(raw: str, whole: str, rows: list[Row]) -> Shown:
         )
         for part, name, value, meaning, section, verdict in rows
     ]
-    mood = BAD if whole else GOOD
+    mood = BAD if refused else GOOD
     html = box(
         "A token taken apart",
         element("p", STRONG, f"Token <span style='{MONO}'>{escape(short)}</span>"),

@@ -37,12 +37,17 @@ def fold(summary: str, content: str, *, opened: bool = False) -> str:
 def link(tag: str) -> str:
     """A section of a document, as a link if it is known."""
     try:
-        target = spec.url(tag)
+        return anchor(tag, spec.url(tag))
     except KeyError:
         return escape(tag)
-    return element(
-        "a", NOTEBOOK["x-link"], escape(tag), f' href="{escape(target)}" target="_blank" rel="noopener noreferrer"'
-    )
+
+
+def anchor(words: str, target: str | None) -> str:
+    """Words that lead to an address, if there is one."""
+    if target is None:
+        return escape(words)
+    attributes = f' href="{escape(target)}" target="_blank" rel="noopener noreferrer"'
+    return element("a", NOTEBOOK["x-link"], escape(words), attributes)
 
 
 def table(rows: list[tuple[str, ...]], heads: tuple[str, ...] = ()) -> str:

@@ -120,21 +120,22 @@ class Hands:
         """
         asked = list(inspect.signature(self.repair).parameters)
         if unknown := [name for name in asked if name not in given]:
-            raise self._mishap(f"it asks for {', '.join(unknown)}; it can have {', '.join(given)}")
+            raise self.mishap(f"it asks for {', '.join(unknown)}; it can have {', '.join(given)}")
         self.calls += 1
         try:
             made = self.repair(**{name: given[name] for name in asked})
         except Exception as error:  # whatever a learner writes, the notebook goes on
-            raise self._mishap(f"it stopped with {type(error).__name__}: {error}") from error
+            raise self.mishap(f"it stopped with {type(error).__name__}: {error}") from error
         if wanted is not None and not isinstance(made, wanted):
             kinds = wanted if isinstance(wanted, tuple) else (wanted,)
             names = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
-            raise self._mishap(
+            raise self.mishap(
                 f"it returned {'nothing' if made is None else repr(made)[:60]}, where {names} was expected"
             )
         return made
 
-    def _mishap(self, words: str) -> Mishap:
+    def mishap(self, words: str) -> Mishap:
+        """Remember what went wrong, in words that follow “Your function ran, but”."""
         if words not in self.mishaps:
             self.mishaps.append(words)
         return Mishap(words)
@@ -170,7 +171,7 @@ def challenge() -> Kind:
         try:
             value = build_bearer(after)
         except (ValueError, TypeError, AttributeError) as error:
-            raise hands._mishap(f"no challenge can be made of {after!r}: {error}") from error  # pyright: ignore[reportPrivateUsage]
+            raise hands.mishap(f"no challenge can be made of {after!r}: {error}") from error
         return answer.with_header(b"www-authenticate", value.encode())
 
     return Kind(apply)

@@ -5,12 +5,13 @@ from difflib import get_close_matches
 from html import escape
 from typing import Any
 
+from conformance.report import links
 from conformance.result import Result
 from mcp_demo.exchange import card
 from mcp_demo.exchange.model import Exchange
 from mcp_demo.exchange.redact import redact_text
 from mcp_demo.lab import exercise, trial
-from mcp_demo.lab.box import BAD, FOLD, GOOD, MONO, QUIET_TEXT, STRONG, box, element, fold, link, table
+from mcp_demo.lab.box import BAD, FOLD, GOOD, MONO, QUIET_TEXT, STRONG, anchor, box, element, fold, link, table
 from mcp_demo.lab.display import Shown
 from mcp_demo.lab.exercise import Exercise
 
@@ -37,7 +38,7 @@ def break_it(name: str) -> Shown:
         element("p", f"{STRONG};{BAD}", escape(title)),
         element("p", "margin:0", f"The check <code>{escape(planted.check)}</code> finds it. {_sections(found)}"),
         _compared(found, "the broken server"),
-        _evidence(found),
+        _evidence(found, opened=True),
     )
     text = (
         title,
@@ -70,7 +71,7 @@ def check(name: str, repair: Callable[..., Any]) -> Shown:
         unused = "" if result.used else " Your function was never asked."
         return _not_yet(found, result.claimed, f"The bug is still there: {planted.bug}{unused}")
     _RUNGS.pop(name, None)
-    return _solved(found, result.claimed)
+    return _solved(found, result)
 
 
 def hint(name: str) -> Shown:
@@ -95,9 +96,11 @@ def hint(name: str) -> Shown:
     return Shown(html, "\n".join(filter(None, (title, words, more))))
 
 
-def _solved(found: Exercise, result: Result) -> Shown:
-    title = f"✓ Solved: {found.name}"
-    said = f"The check {result.check.id} is green, and so is every other."
+def _solved(found: Exercise, outcome: trial.Trial) -> Shown:
+    title, result = f"✓ Solved: {found.name}", outcome.claimed
+    rest = ", ".join(left.check.id for left in outcome.left)
+    others = f"Of what the bug broke, this is left: {rest}." if rest else "So is every other check."
+    said = f"The check {result.check.id} is green. {others}"
     html = box(
         title,
         element("p", f"{STRONG};{GOOD}", escape(title)),
@@ -152,9 +155,9 @@ def _telling(result: Result) -> Exchange | None:
     return next(iter(result.exchanges), None)
 
 
-def _evidence(result: Result) -> str:
+def _evidence(result: Result, *, opened: bool = False) -> str:
     exchange = _telling(result)
-    return fold("The exchange that shows it", card.to_html(exchange)) if exchange else ""
+    return fold("The exchange that shows it", card.to_html(exchange), opened=opened) if exchange else ""
 
 
 def _evidence_text(result: Result) -> str:
@@ -163,4 +166,5 @@ def _evidence_text(result: Result) -> str:
 
 
 def _sections(result: Result) -> str:
-    return " · ".join(link(requirement.source) for requirement in result.requirements)
+    places = (place for requirement in result.requirements for place in links.parts(requirement.source))
+    return " · ".join(anchor(words, target) for words, target in dict.fromkeys(places))
