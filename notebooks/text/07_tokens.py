@@ -180,10 +180,10 @@ lab.show(forge.answers(run.server, {what: issuer.token(exp=value) for what, valu
 # What cannot be read is refused, never taken as *for ever*. The last one is let in, and rightly: how long tokens live is
 # for the issuer to decide.
 #
-# **Exercise.** Now a server that does not look at `exp`: one bug, planted in the code of yours. The function below stands in
-# front of it and decides which tokens get through; `claims` are those of a token with a good signature. `lab.check` lets a
-# check of the conformance suite attack it. As it stands, it changes nothing: run it and see the damage, then write the rule.
-# `lab.hint("token-expiry")` helps, three times if need be.
+# **Exercise.** Now a copy of your server with one bug planted: it does not look at `exp`. The function below stands in front of
+# it and decides which tokens get through; `claims` are those of a token with a good signature. `lab.check` lets the
+# *conformance suite* attack it, a set of little programs that look for such bugs (notebook 10). As it stands, the function
+# changes nothing: run it and see the damage, then write the rule. `lab.hint("token-expiry")` helps, three times if need be.
 
 # %%
 import time
@@ -335,7 +335,7 @@ lab.show(forge.answers(run.server, {"alg none": unsigned, "HS256 with the public
 # %% [markdown]
 # Neither needs any secret: these two are forged by *anybody*. The server expects RS256 because its settings say so, and
 # never asks the token ([RFC 8725 §3.1](https://www.rfc-editor.org/rfc/rfc8725#section-3.1)). Somebody who had read half of
-# this wrote `if alg == "none": refuse`. `break_it` serves that bug and lets the suite find it:
+# this wrote `if alg == "none": refuse`. `break_it` plants that bug and lets the suite find it:
 
 # %%
 lab.break_it("trusts_alg_none_in_capitals")

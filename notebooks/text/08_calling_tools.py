@@ -97,8 +97,11 @@ lab.show(forge.present(run.server, held.access_token, "a token with read only", 
 lab.break_it("sends_a_bare_403")
 
 # %% [markdown]
-# **Exercise.** `parameters` are those of the challenge, as the broken server would send it. Say what is missing.
-# (`lab.hint("missing-scope")` helps.)
+# That was a copy of your server with one bug, attacked by the *conformance suite*, a set of little programs that look for such
+# bugs (notebook 10).
+#
+# **Exercise.** `parameters` are those of the challenge that the broken copy is about to send. Put in what is missing, and
+# `lab.check` lets the suite try again. `lab.hint("missing-scope")` helps.
 
 # %%
 def say_what_is_missing(parameters, status, server):
@@ -248,7 +251,7 @@ lab.show({"your newest token": f"{yours.response.status} {json.loads(yours.respo
 #
 # Whose work is this? **MCP requires** rotation for public clients, those without a secret
 # ([token theft](https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization/security-considerations#token-theft)).
-# **Cognito does** rotate, if its app client says so, and refuses an old token; that it would end the rest too,
+# **Cognito does** rotate, if a setting says so, and refuses an old token; that it would end the rest too,
 # [its documentation](https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-refresh-token.html)
 # does not say. **The bridge adds** the family, and its end.
 #

@@ -124,8 +124,8 @@ suite.command("mcp-demo", "conformance", "run", *words, *files, folder=folder)
 # %% [markdown]
 # ## Break it
 #
-# Green is easy: a suite that checks nothing is green as well. So plant a bug in the reference server, the one that you met in
-# the attack gallery of notebook 07: it does not look at `aud`.
+# Green is easy: a suite that checks nothing is green as well. So take the *reference*, a second copy of our MCP server inside
+# this notebook, and plant a bug in it, the one you met in the attack gallery of notebook 07: it does not look at `aud`.
 
 # %%
 lab.predict(
