@@ -1,6 +1,7 @@
 """`mcp-demo conformance client`: judge a program that uses protected MCP servers."""
 
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,7 +51,7 @@ def client(
     chosen = options.chosen(options.selection(revision, select, exclude, ["client"], level))
     known = baselines.read(baseline, (check.id for check in catalogue.load())) if baseline else ()
     given = client_document.read_bytes() if client_document else None
-    target = Target(" ".join(command), revision, subject=Command(command, limit=limit), client_document=given)
+    target = Target(_shown(command), revision, subject=Command(command, limit=limit), client_document=given)
     screen = Terminal(verbose=verbose)
 
     def progress(number: int, total: int, result: "Result") -> None:
@@ -61,3 +62,9 @@ def client(
         target, chosen, progress=progress, preflight_done=lambda found: screen.preflight(options.findings(found))
     )
     options.finish(replace(baselines.apply(found, known), strict=strict), forms, screen)
+
+
+def _shown(command: list[str]) -> str:
+    """The command as reports name it: without long options and what follows, which may be a secret."""
+    shown = list(takewhile(lambda word: not word.startswith("--") and "=" not in word, command))
+    return " ".join([*shown, "…"] if shown != command else shown)

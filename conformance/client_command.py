@@ -4,7 +4,7 @@ The command is told the server's URL as its last argument, or where it says `{ur
 
     MCP_CONFORMANCE_SCENARIO          the scenario's name
     MCP_CONFORMANCE_PROTOCOL_VERSION  the revision of MCP
-    MCP_CONFORMANCE_CONTEXT           JSON: a client id and a secret, in the scenarios that give them
+    MCP_CONFORMANCE_CONTEXT           JSON: client_id, client_secret and their issuer, in the scenarios that give them
     BROWSER                           a program that follows a URL and approves
     HOME                              an empty folder, so that nothing is left over from before, and nothing afterwards
     HTTP_PROXY, HTTPS_PROXY           this suite, for what is not on this machine
@@ -41,7 +41,7 @@ class Command:
         patience: Seconds without a request after which a client that still runs is stopped.
     """
 
-    def __init__(self, words: Sequence[str], *, limit: float = 30.0, patience: float = 4.0) -> None:
+    def __init__(self, words: Sequence[str], *, limit: float = 30.0, patience: float = 5.0) -> None:
         self._words, self._limit, self._patience = tuple(words), limit, patience
 
     def __call__(self, scenario: Scenario, revision: str) -> Play:
@@ -134,7 +134,7 @@ def _environment(scenario: Scenario, world: World, place: Path, proxy: int) -> M
         "NODE_USE_ENV_PROXY": "1",
         "MCP_CONFORMANCE_SCENARIO": scenario.name,
         "MCP_CONFORMANCE_PROTOCOL_VERSION": world.revision,
-        "MCP_CONFORMANCE_CONTEXT": json.dumps(dict(scenario.context)),
+        "MCP_CONFORMANCE_CONTEXT": json.dumps(scenario.told(world)),
     }
 
 

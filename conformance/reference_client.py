@@ -44,7 +44,10 @@ def use(
         Exception: What the client raises.
     """
     identity = Identity(
-        client_id=context.get("client_id"), client_secret=context.get("client_secret"), metadata_url=METADATA_URL
+        client_id=context.get("client_id"),
+        client_secret=context.get("client_secret"),
+        issuer=context.get("issuer"),
+        metadata_url=METADATA_URL,
     )
     engine = Engine(url, identity, redirect_uri, policy=Policy(revision=revision), clock=clock)
     listed = mcp.read(drive_sync(mcp.converse(engine, mcp.list_tools(url)), http, sign_in))

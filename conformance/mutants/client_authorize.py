@@ -202,12 +202,6 @@ planted(
     rules={"mcp_demo.client.storage.Vault.registration": _newest},
 )
 planted(
-    "given-id-everywhere",
-    "A given client id is shown to whatever issuer the server names.",
-    "issuer.new-credentials",
-    rules={"mcp_demo.client.engine.Engine._check_issuer": lambda engine, found, held: None},
-)
-planted(
     "newest-registration",
     "Of several registrations the newest is used, whoever made it.",
     "issuer.own-credentials",

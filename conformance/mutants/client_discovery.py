@@ -137,3 +137,9 @@ planted(
         "mcp_demo.oauth.server_metadata.is_secure_url": lambda url: url.startswith("http") or is_secure_url(url),
     },
 )
+planted(
+    "any-certificate",
+    "Certificates are not verified.",
+    "discovery.https",
+    trusting=True,
+)

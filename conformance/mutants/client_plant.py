@@ -60,6 +60,7 @@ class Mutant(Planted):
         asks: Changes the authorization URL before it is opened.
         opens: What opens it, besides the person who approves; is told the folder that is the client's home.
         hears: Changes the URL that the browser comes back to; is told the authorization URL as well.
+        trusting: Whether the HTTP library takes any certificate.
         forwards: Whether the HTTP library follows redirects with all headers.
         redirect_uri: Where the browser is to come back to.
         listening: The addresses at which the client listens there.
@@ -71,6 +72,7 @@ class Mutant(Planted):
     asks: Callable[[str], str] = lambda url: url
     opens: Callable[[str, Path], object] = lambda url, home: None
     hears: Callable[[str, str], str] = lambda url, asked: url
+    trusting: bool = False
     forwards: bool = False
     redirect_uri: str = REDIRECT_URI
     listening: tuple[str, ...] = ("0100007F",)
@@ -86,6 +88,7 @@ class _Members(TypedDict, total=False):
     asks: Callable[[str], str]
     opens: Callable[[str, Path], object]
     hears: Callable[[str, str], str]
+    trusting: bool
     forwards: bool
     redirect_uri: str
     listening: tuple[str, ...]
@@ -143,7 +146,7 @@ class Rehearsal:
                     http,
                     lambda url, redirect: self._sign_in(world, url, redirect, opened, home),
                     self._mutant.redirect_uri,
-                    context=scenario.context,
+                    context=scenario.told(world),
                     revision=cast("Revision", revision),
                     clock=lambda: now[0],
                 )
@@ -169,7 +172,7 @@ class Rehearsal:
     def _http(self, world: World) -> httpx.Client:
         def handle(request: httpx.Request) -> httpx.Response:
             asked = Request(request.method, str(request.url), tuple(request.headers.multi_items()), request.content)
-            response = _answer(world, self._mutant.sends(asked))
+            response = _answer(world, self._mutant.sends(asked), trusting=self._mutant.trusting)
             if self._mutant.forwards and response.status == 307:
                 response = _answer(world, replace(asked, url=response.header("location") or ""))
             return httpx.Response(response.status, headers=list(response.headers), content=response.body)
@@ -187,12 +190,13 @@ class Rehearsal:
         return self._mutant.hears(location, url)
 
 
-def _answer(world: World, request: Request) -> Response:
+def _answer(world: World, request: Request, *, trusting: bool = False) -> Response:
     if len(world.hits) >= _MOST_REQUESTS:
         raise TooMuch
     if request.url.startswith("https:"):
         world.answer(Request("CONNECT", request.url))
-        raise httpx.ConnectError("no connection")
+        if not trusting:
+            raise httpx.ConnectError("nobody vouches for this certificate")
     return world.answer(request)
 
 

@@ -62,6 +62,12 @@ planted(
     rules=_registering(lambda identity, metadata: (_nobody(identity), metadata)),
 )
 planted(
+    "given-id-everywhere",
+    "A given client id is shown to whatever issuer the server names.",
+    "issuer.new-credentials",
+    rules=_registering(lambda identity, metadata: (replace(identity, issuer=None), metadata)),
+)
+planted(
     "no-documents",
     "The client knows nothing of metadata documents.",
     "registration.document",

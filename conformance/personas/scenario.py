@@ -31,6 +31,10 @@ class Scenario:
     prepare: Prepare
     context: Mapping[str, str] = field(default_factory=dict[str, str])
 
+    def told(self, world: World) -> Mapping[str, str]:
+        """What the client is told: if it is given credentials, also the issuer that they are from (SEP-2352)."""
+        return {**self.context, "issuer": world.issuer.url} if self.context else {}
+
 
 SCENARIOS: dict[str, Scenario] = {}
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from conformance.personas import tunnel
 from conformance.personas.world import PORTS, World
 from mcp_demo.exchange.model import Request, Response
 
@@ -43,7 +44,11 @@ def _server(world: World, listener: socket.socket) -> Generator[None]:
         def answer(self) -> None:
             _write(self, world.answer(_read(self, listener)))
 
-        do_GET = do_POST = do_DELETE = do_PUT = do_HEAD = do_OPTIONS = do_CONNECT = answer
+        do_GET = do_POST = do_DELETE = do_PUT = do_HEAD = do_OPTIONS = answer
+
+        def do_CONNECT(self) -> None:
+            world.answer(_read(self, listener))
+            tunnel.listen(self, world.answer)
 
         def log_message(self, format: str, *args: Any) -> None:
             """Stay silent."""

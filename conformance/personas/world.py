@@ -124,7 +124,7 @@ class World:
             urlsplit(self.issuer.url).netloc: "issuer",
             urlsplit(self.other_issuer.url).netloc: "other issuer",
         }
-        return parties.get(netloc, "stranger")
+        return parties.get(netloc, "stranger")  # also what the client has to do with others, such as telemetry
 
     def _route(self, request: Request, party: Party) -> Page:
         bare = request.url.partition("?")[0]
@@ -140,7 +140,7 @@ class World:
             return (kind, lambda _: server.metadata()) if found else (kind, _nothing)
         if party in ("issuer", "other issuer"):
             return self._at(self.issuer if party == "issuer" else self.other_issuer, bare, path)
-        return "other", lambda _: Response(502)
+        return "other", lambda _: Response(200 if request.method == "CONNECT" else 404)
 
     def _at(self, issuer: Issuer, bare: str, path: str) -> Page:
         if bare in issuer.locations():

@@ -62,6 +62,7 @@ def _known(context: dict[str, str]) -> OAuthClientInformationFull | None:
     return OAuthClientInformationFull(
         client_id=context["client_id"],
         client_secret=context.get("client_secret"),
+        issuer=context.get("issuer"),
         redirect_uris=[AnyUrl(REDIRECT_URI)],
         token_endpoint_auth_method="client_secret_basic",
     )

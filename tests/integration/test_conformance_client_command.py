@@ -93,6 +93,25 @@ def test_a_silent_client_is_stopped_with_all_that_it_started(tmp_path: Path) -> 
         time.sleep(0.01)
 
 
+@pytest.mark.parametrize(("verify", "methods"), [("True", ["CONNECT"]), ("False", ["CONNECT", "GET"])])
+def test_a_client_that_takes_any_certificate_is_seen(verify: str, methods: list[str]) -> None:
+    asks = (
+        "import sys, httpx\n"
+        "httpx.post(sys.argv[1])\n"
+        f"httpx.get('https://secure.conformance.example/x', verify={verify})\n"
+    )
+    play = Command((_PYTHON, "-c", asks))(SCENARIOS["helpful"], "2026-07-28")
+    assert [hit.request.method for hit in play.hits(party="stranger")] == methods
+
+
+def test_reports_do_not_name_the_options_of_a_command(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    _judge("-q", "--report", f"json={report}", "--", _PYTHON, "-c", "pass", "--secret", "planted-secret-planted-secret")
+    text = report.read_text(encoding="utf-8")
+    assert "planted-secret" not in text
+    assert json.loads(text)["target"] == f"{_PYTHON} -c pass …"
+
+
 def _lives(number: int) -> bool:
     try:
         os.kill(number, 0)

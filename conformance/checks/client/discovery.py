@@ -4,7 +4,8 @@ from urllib.parse import urlsplit
 
 from conformance.check import Blocked, Problem, Problems
 from conformance.checks.client import checks
-from conformance.personas import Play
+from conformance.personas import Hit, Play
+from conformance.personas.discovery import PLAIN, SECURE
 from conformance.views.client import Client
 from mcp_demo.exchange.model import Exchange
 from mcp_demo.oauth import resource_metadata, server_metadata
@@ -139,17 +140,20 @@ def issuer_match(client: Client) -> Problems:
 @checks.add(
     "client.discovery.https",
     "CL-DISCOVERY-HTTPS",
-    expected="no request to http addresses that are not on this machine",
+    expected="no request to http addresses that are not on this machine, nor to https ones that nobody vouches for",
     why="Whoever is on the way reads the code and the tokens, or sends the client elsewhere.",
-    fix="Check each URL that a document names before it is requested: https, or http on loopback.",
+    fix="Check each URL that a document names before it is requested: https with a valid certificate, or loopback.",
 )
 def https(client: Client) -> Problems:
     """What discovery finds is used over https only, this machine aside."""
-    if not client.faced("secure-issuer", "prm").hits(party="stranger"):
+    secure = _at(client.faced("secure-issuer", "prm"), SECURE)
+    if not secure:
         raise Blocked("The client's requests to other machines do not go through $HTTPS_PROXY, so none can be seen.")
+    for hit in [hit for hit in secure if hit.request.method != "CONNECT"][:1]:
+        yield Problem("a server whose certificate nobody vouches for was asked", hit.exchange)
     for name in ("plain-metadata", "plain-issuer", "plain-endpoints"):
         play = client.play(name)
-        for hit in play.hits(party="stranger")[:1]:
+        for hit in _at(play, PLAIN)[:1]:
             yield Problem(f"{play.scenario.says}: it was used all the same", hit.exchange)
 
 
@@ -161,6 +165,10 @@ checks.exclude(
     reason="The suite serves on loopback, where a client may follow to loopback. To see a client in a server's place"
     " refuse private addresses, it has to be reached from a public address.",
 )
+
+
+def _at(play: Play, origin: str) -> list[Hit]:
+    return [hit for hit in play.hits() if hit.request.url.startswith(origin)]
 
 
 def _urls(play: Play, kind: str) -> list[str]:
