@@ -160,8 +160,9 @@ def said(exchange: Exchange) -> str:
 def _words(response: Response) -> str:
     body = response.body.decode(errors="replace")
     if "html" in (response.header("content-type") or ""):
-        page = text_of(body.partition("<main")[2].partition(">")[2] or body)
-        return page.partition(" What to do:")[0] if response.status >= 400 else page.partition("?")[0] + "?"
+        heading, _, rest = (body.partition("<main")[2].partition(">")[2] or body).partition("</h1>")
+        explained = text_of(rest).partition("What to do:")[0] if response.status >= 400 else ""
+        return f"{text_of(heading)}: {explained}" if explained else text_of(heading)
     try:
         found: Any = json.loads(body)
         return f"{found['error']}: {found.get('error_description', '')}"

@@ -487,12 +487,12 @@ lab.check("stay-outside", repair)
 # %% [markdown]
 # ## Tidy up
 #
-# The documents are taken off the net; what you registered is gone already.
+# Your documents are taken off the net. What you registered is gone already, unless you left this notebook half-way once.
 
 # %%
 web.close()
-left = [client for client in tables.Table(table).scan()["Items"] if client.get("client_name", "").startswith("My ")]
-lab.show({"clients of this notebook in the table": len(left)})
+left = strategies.tidy(run, "My first client", "My second client")
+lab.show({"left over from an interrupted visit": left, "app clients": list(strategies.app_clients(run).values())})
 
 # %% [markdown]
 # ## What you can answer now
