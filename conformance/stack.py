@@ -105,10 +105,11 @@ def _cold_start(run: Run) -> Callable[[], AbstractContextManager[str]]:
 
 def _wait(health: str, process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + _START
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if httpx.get(health, timeout=1, trust_env=False).status_code == 200:
-                return
-        except httpx.HTTPError:
-            time.sleep(0.05)
+    with httpx.Client(timeout=1, trust_env=False) as http:  # one for all: to make a client is dear
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                if http.get(health).status_code == 200:
+                    return
+            except httpx.HTTPError:
+                time.sleep(0.05)
     raise SetupError("A second copy of the MCP server does not start.", "Look into the server's log.")
