@@ -13,3 +13,7 @@ class SetupError(Exception):
         super().__init__(f"{problem} {cure}")
         self.problem = problem
         self.cure = cure
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows instead of a traceback (IPython asks for it)."""
+        return [str(self)]

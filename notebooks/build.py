@@ -31,6 +31,7 @@ METADATA = {
 _CELL_TIMEOUT = 300
 _TIMING = re.compile(r" · \d+ ms(?![a-z])")
 _MEMORY = re.compile(r"\bat 0x[0-9a-f]{6,}")
+_IMAGE = re.compile(r"base64,[A-Za-z0-9+/=]+")
 _VOLATILE = re.compile(
     r"\S{0,3}…·\d+ chars·sha256 [0-9a-f]{4}"
     r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -147,9 +148,9 @@ def _gist(notebook: Any) -> list[Any]:
     return [(cell.cell_type, cell.source, [_said(output) for output in cell.get("outputs", [])]) for cell in notebook.cells]
 
 
-def _said(output: Any) -> tuple[str, str]:
-    data = output.get("data", {})
-    return output.output_type, _VOLATILE.sub("·", output.get("text") or data.get("text/plain") or "")
+def _said(output: Any) -> list[str]:
+    shown = [output.get("text", ""), *(str(value) for value in output.get("data", {}).values())]
+    return [output.output_type, *(_VOLATILE.sub("·", _IMAGE.sub("image", text)) for text in shown)]
 
 
 if __name__ == "__main__":

@@ -11,6 +11,10 @@ from mcp_demo.lab.display import Shown, display
 class NotRefused(AssertionError):
     """What was to be refused was accepted, or refused for another reason."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows instead of a traceback (IPython asks for it)."""
+        return [f"✗ {self}"]
+
 
 class expect_refusal:
     """Run a block that has to be refused: `with lab.expect_refusal(TokenRejected, reason="audience"): …`.
