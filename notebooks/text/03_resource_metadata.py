@@ -98,7 +98,7 @@ found
 lab.predict(
     "The document says http://localhost/mcp. For which of these URLs may a client use it?",
     {
-        "http://localhost/mcp/": "A slash more. To a web server often the same, to a token two different audiences.",
+        "http://localhost/mcp/": "A slash more. Often the same to a web server, but another audience to a token.",
         "http://127.0.0.1/mcp": "The same machine, but another name. Names are compared, not machines.",
         "http://localhost/mcp only": "Byte for byte: no rule about slashes, case or ports has to be agreed on.",
     },
@@ -203,8 +203,9 @@ for known in (None, "http://localhost:7777"):
     display(lab.show({"registered with": known, "asks next": then.request.url}))
 
 # %% [markdown]
-# Without credentials it takes the first. With some, it goes where they are from: **MCP requires** that what one authorization
-# server gave is never used at another. Many clients only ever look at the first, so a
+# Without credentials it takes the first. With some, it goes where they are from: **MCP requires** that credentials of one
+# authorization server are
+# [never used at another](https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization/client-registration#authorization-server-binding). Many clients only ever look at the first, so a
 # server lists the one that suits everybody first. Notebook 09 runs two.
 #
 # ## Step 7 · What else is in the answer

@@ -85,7 +85,7 @@ tried[-1]
 
 # %% [markdown]
 # Where people sign in, where codes are traded, which keys sign. (The addresses in it are the embedded AWS's; of a pool on AWS
-# they are AWS's. The members were the same there in August 2026.) Now look for what is *not* there.
+# they are AWS's.) Now look for what is *not* there. It was not there on AWS either, in August 2026.
 #
 # ## Step 3 · What is missing
 #
@@ -114,7 +114,8 @@ for name, document in {"the user pool": pool, "the bridge": bridge}.items():
 # | `authorization_response_iss_parameter_supported` | that each answer says who gives it | here, step 6 |
 # | `token_endpoint_auth_methods_supported` | how it proves who it is; `none` means it need not | 05 |
 #
-# **Cognito does** support PKCE with `S256`. Its document does not say so, and that is the difference that follows.
+# **Cognito does** support PKCE with `S256`
+# ([Cognito docs](https://docs.aws.amazon.com/cognito/latest/developerguide/using-pkce-in-authorization-code.html)). Its document does not say so, and that is the difference that follows.
 #
 # ## Step 4 · The client walks away
 #
