@@ -46,6 +46,7 @@ def follow(run: Run, link: str) -> list[Picture]:
     seen: dict[str, Picture] = {}
 
     def on_page(page: "Page") -> None:
+        page.wait_for_load_state()
         title = page.title()
         if title and title not in seen:
             seen[title] = picture(page, 440)

@@ -16,6 +16,7 @@ from conformance.mutants.planted import is_red
 from conformance.result import Report, Result
 from mcp_demo import cognito
 from mcp_demo.lab.repairs import Hands, Kind, Mishap, Server
+from mcp_demo.oauth.errors import OAuthError
 
 Bug = plant.Mutant | authz_plant.Mutant
 _METADATA = ("/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-authorization-server")
@@ -119,6 +120,8 @@ def _as_rule(hands: Hands) -> Callable[..., Any]:
         hands.calls += 1
         try:
             return hands.repair(*given, **named)
+        except OAuthError:  # how a rule refuses
+            raise
         except Exception as error:  # whatever a learner writes, the notebook goes on
             words = f"it stopped with {type(error).__name__}: {error}"
             if words not in hands.mishaps:
