@@ -23,6 +23,13 @@ async def own_state(seen: Seen, forward: Forward, lab: Lab) -> Answer:
     return back(answer, state=query(seen).get("state")) if seen.path == "/callback" else answer
 
 
+@mutant("as.response.state")
+async def invents_state(seen: Seen, forward: Forward, lab: Lab) -> Answer:
+    """An error carries a state though none was sent."""
+    answer = await forward(seen)
+    return back(answer, state="made-up") if seen.path == "/authorize" and "state" not in query(seen) else answer
+
+
 @mutant("as.response.iss")
 async def no_iss_on_refusal(seen: Seen, forward: Forward, lab: Lab) -> Answer:
     """A refusal carries no iss."""

@@ -7,7 +7,7 @@
 from dataclasses import replace
 from typing import Any
 
-from conformance.mutants.authz_messages import WELL_KNOWN, query, with_query
+from conformance.mutants.authz_messages import JSON, WELL_KNOWN, form, query, with_query
 from conformance.mutants.authz_plant import broken, mutant
 from conformance.mutants.authz_reference import Lab
 from conformance.mutants.plant import Answer, Forward, Seen
@@ -100,6 +100,16 @@ broken(
     scheme="https",
     plain=True,
 )
+
+
+@mutant("as.metadata.truthful")
+async def refuses_posted_secrets(seen: Seen, forward: Forward, lab: Lab) -> Answer:
+    """client_secret_post is announced, but a secret in the body is not read."""
+    if seen.path == "/token" and "client_secret" in form(seen) and not seen.header(b"authorization"):
+        return Answer(401, [JSON, (b"www-authenticate", b"Basic")], b'{"error": "invalid_client"}')
+    return await forward(seen)
+
+
 broken("no_documents", "URLs are no client ids.", "as.documents.supported", settings={"metadata_documents": False})
 
 

@@ -174,6 +174,12 @@ _matching(
     lambda uri, known: uri == known,
 )
 _matching(
+    "localhost_port_counts",
+    "The port counts for localhost, not for 127.0.0.1.",
+    "as.redirect.loopback-port",
+    lambda uri, known: uri == known or (urlsplit(known).hostname == "127.0.0.1" and _portless(uri) == _portless(known)),
+)
+_matching(
     "any_loopback",
     "Any loopback address is taken for any other.",
     "as.redirect.loopback-narrow",

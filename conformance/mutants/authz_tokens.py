@@ -4,6 +4,8 @@
 # pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
+import json
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -53,6 +55,22 @@ _answers(
     "Tokens may be kept by caches.",
     "as.token.no-store",
     lambda _, answer: answer.with_header(b"cache-control", None),
+)
+_answers(
+    "errors_stored",
+    "Errors of the token endpoint may be kept by caches.",
+    "as.token.no-store",
+    lambda _, answer: answer if answer.status == 200 else answer.with_header(b"cache-control", None),
+)
+_answers(
+    "machine_grant",
+    "The client_credentials grant works for whoever registers.",
+    "as.registration.privilege-cap",
+    lambda seen, answer: (
+        Answer(200, [(b"content-type", b"application/json")], b'{"access_token": "x"}')
+        if form(seen).get("grant_type") == "client_credentials"
+        else answer
+    ),
 )
 _answers(
     "crash_for_grant",
@@ -144,6 +162,18 @@ broken(
         )
     },
 )
+
+
+@mutant("as.token.scope")
+async def no_scope_is_every_scope(seen: Seen, forward: Forward, lab: Lab) -> Answer:
+    """A login that names no scope gets all that the app client may have."""
+    if seen.path == "/authorize":
+        lab.memory["unnamed"] = "scope" not in query(seen)
+    answer = await forward(seen)
+    if seen.path != "/token" or not lab.memory.get("unnamed"):
+        return answer
+    claims = urlsafe_b64encode(json.dumps({"aud": lab.mcp, "scope": "admin"}).encode()).rstrip(b"=").decode()
+    return answer.document(lambda found: found.update(access_token=f"e30.{claims}.c2ln"))
 
 
 @mutant("as.token.invalid-target")

@@ -164,6 +164,18 @@ class AuthorizationServer(Registering):
         return found
 
     @property
+    def granted(self) -> dict[str, Any]:
+        """What the main login gave: the members of its token response.
+
+        Raises:
+            Blocked: No tokens.
+        """
+        _, exchange = self.main
+        if not tokens(exchange):
+            raise Blocked(f"The code is answered {shown(exchange)}; as.token.response says more.")
+        return tokens(exchange)
+
+    @property
     def refreshed(self) -> Exchange | None:
         """The refresh of the main login; None if it brought no refresh token."""
         grant, exchange = self.main

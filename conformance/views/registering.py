@@ -7,7 +7,7 @@ from typing import Any, cast
 from conformance.check import Blocked, NotApplicable
 from conformance.target import Capability
 from conformance.views.answers import status
-from conformance.views.grants import NATIVE, WEB, Client, registered
+from conformance.views.grants import LOCAL, NATIVE, WEB, Client, registered
 from conformance.views.published_metadata import PublishedMetadata
 from mcp_demo.exchange.model import Exchange, Headers, Request
 
@@ -92,6 +92,11 @@ class Registering(PublishedMetadata):
     def web_client(self) -> Client:
         """A client that was registered, whose redirect URI is https."""
         return self.once("web client", lambda: self._first(self._registered(WEB), self._described_web))
+
+    @property
+    def local_client(self) -> Client:
+        """A client whose redirect URI is on localhost."""
+        return self.once("local client", lambda: self._first(self._registered(LOCAL), self._described_local))
 
     @property
     def other_client(self) -> Client:
@@ -208,6 +213,9 @@ class Registering(PublishedMetadata):
 
     def _described(self) -> Client:
         return self.publish("/native.json")
+
+    def _described_local(self) -> Client:
+        return self.publish("/local.json", redirect_uris=[LOCAL])
 
     def _described_web(self) -> Client:
         return self.publish("/web.json", redirect_uris=[WEB])

@@ -13,11 +13,13 @@ TOPICS = (
     "responses",
     "codes",
     "tokens",
+    "audience",
     "refresh",
     "documents",
     "fetching",
     "cors",
     "proxy",
+    "proxy_state",
 )
 """The modules, in the order in which their checks run: what others build on comes first."""
 

@@ -7,12 +7,14 @@ from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.authz import checks
 from conformance.views.answers import media_type, members, shown, status
 from conformance.views.authorization_server import AuthorizationServer
+from conformance.views.grants import WEB, error_of
 from conformance.wire import GivenUp, Unanswered
 from mcp_demo.exchange.model import Request
 from mcp_demo.oauth.resource import is_secure_url
 
 _OAUTH = "/.well-known/oauth-authorization-server"
 _OIDC = "/.well-known/openid-configuration"
+_POST = "client_secret_post"
 _REQUIRED = ("issuer", "authorization_endpoint", "token_endpoint", "response_types_supported")
 
 
@@ -144,6 +146,22 @@ def truthful(server: AuthorizationServer) -> Problems:
     methods = found.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
     if "none" not in methods and _admits_public_clients(server):
         yield Problem(f"public clients are admitted, but token_endpoint_auth_methods_supported is {methods}", exchange)
+    if "client_secret_post" in methods:
+        yield from _takes_posted_secrets(server)
+
+
+def _takes_posted_secrets(server: AuthorizationServer) -> Problems:
+    """A client that registers for the announced method can use it."""
+    try:
+        client = server.once("posting client", lambda: server.registered_client(WEB, token_endpoint_auth_method=_POST))
+    except (Blocked, NotApplicable, Unanswered):
+        return
+    if client.method != _POST:
+        return
+    form = {"grant_type": "authorization_code", "code": "conformance", "code_verifier": "v" * 43, "redirect_uri": WEB}
+    answer = server.call(client, form, "A made-up code, with the secret in the body")
+    if error_of(answer) == "invalid_client":
+        yield Problem(f"{_POST} is announced, but a right secret in the body is refused", answer)
 
 
 def _admits_public_clients(server: AuthorizationServer) -> bool:

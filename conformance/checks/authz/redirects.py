@@ -1,10 +1,11 @@
 """Where the browser is sent (OAuth 2.1 §2.3.1, §4.1.2.1; RFC 8252 §7.3; MCP Open Redirection)."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from conformance.check import Blocked, Problem, Problems
+from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.authz import checks
 from conformance.checks.authz.authorize import STRANGER, require_control, require_endpoint
 from conformance.target import Capability
@@ -69,13 +70,16 @@ def exact(server: AuthorizationServer) -> Problems:
 )
 def loopback_port(server: AuthorizationServer) -> Problems:
     """A loopback redirect URI works with any port."""
-    client = _loopback_client(server)
-    require_control(server, client)
-    for port in ("49153", "61023"):
-        changed = _with_port(client.redirect_uri, port)
-        exchange = server.authorize(client, f"On port {port}", redirect_uri=changed)
-        if outcome(exchange, changed) != "proceeds":
-            yield Problem(f"{shown(exchange)} for {changed}", exchange)
+    clients = [_loopback_client(server)]
+    with suppress(Blocked, NotApplicable):
+        clients.append(server.local_client)
+    for client in clients:
+        require_control(server, client)
+        for port in ("49153", "61023"):
+            changed = _with_port(client.redirect_uri, port)
+            exchange = server.authorize(client, f"On port {port}", redirect_uri=changed)
+            if outcome(exchange, changed) != "proceeds":
+                yield Problem(f"{shown(exchange)} for {changed}", exchange)
 
 
 def _loopback_client(server: AuthorizationServer) -> Client:

@@ -4,11 +4,10 @@ from contextlib import suppress
 
 from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.authz import checks
-from conformance.checks.authz.tokens import claims_of
 from conformance.target import Capability
 from conformance.views.answers import shown
 from conformance.views.authorization_server import AuthorizationServer
-from conformance.views.grants import error_of, tokens
+from conformance.views.grants import claims_of, error_of, tokens
 from mcp_demo.exchange.model import Exchange
 
 _NEEDS = (Capability.SIGN_IN, Capability.CLIENT)

@@ -10,7 +10,7 @@ from conformance.target import Capability
 from conformance.views.answers import bearer, fields, media_type, shown, status
 from conformance.views.authorization_server import AuthorizationServer
 from conformance.views.forms import outcome
-from conformance.views.grants import NATIVE, WEB, error_of, registered
+from conformance.views.grants import NATIVE, WEB, Client, error_of, registered, tokens
 from mcp_demo.exchange.model import Exchange
 
 _CODES = {
@@ -243,6 +243,13 @@ def privilege_cap(server: AuthorizationServer) -> Problems:
     got: Any = registered(broad).get("grant_types", [])
     if {"client_credentials", "password"} & set(got):
         yield Problem(f"registered with the grants {', '.join(got)}", broad)
+    if not registered(broad).get("client_id"):
+        return
+    secret: Any = registered(broad).get("client_secret")
+    client = Client(registered(broad)["client_id"], WEB, secret, "client_secret_basic" if secret else "none")
+    used = server.call(client, {"grant_type": "client_credentials", "scope": scopes}, "Tokens without any user")
+    if tokens(used):
+        yield Problem("gets tokens for itself, by grant_type=client_credentials", used)
 
 
 @checks.add(

@@ -6,7 +6,7 @@ from conformance.check import Blocked, NotApplicable, Problem, Problems
 from conformance.checks.authz import checks
 from conformance.target import Capability
 from conformance.views.authorization_server import AuthorizationServer
-from conformance.views.forms import pairs, parameters
+from conformance.views.forms import leads_to, location, pairs, parameters
 from conformance.views.grants import LONG_STATE, STATE
 
 _NEEDS = (Capability.SIGN_IN, Capability.CLIENT)
@@ -36,7 +36,7 @@ def _both(server: AuthorizationServer, problems: Problems) -> Problems:
 @checks.add(
     "as.response.state",
     "AS-STATE-PASSTHROUGH",
-    expected="the same 600 characters on success, the same state on refusal",
+    expected="the same 600 characters on success, the same state on refusal, none where none was sent",
     why="The client knows by state that the answer is to its own question.",
     fix="Keep the client's state apart from your own, and encode it anew.",
     needs=_NEEDS,
@@ -51,6 +51,12 @@ def _state(server: AuthorizationServer) -> Problems:
         sent = LONG_STATE if name == "success" else STATE
         if parameters(url).get("state") != sent:
             yield Problem(f"state differs on {name}: {parameters(url).get('state', 'missing')[:60]!r}")
+    if server.target.client is None:
+        return
+    client = server.trusted_client
+    silent = server.authorize(client, "An error without any state", state=None, response_type="foo")
+    if leads_to(location(silent), client.redirect_uri) and "state" in parameters(location(silent) or ""):
+        yield Problem("a state comes back where none was sent", silent)
 
 
 @checks.add(
