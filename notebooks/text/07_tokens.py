@@ -297,7 +297,7 @@ lab.show(forge.answers(run.server, {what: issuer.token(aud=value) for what, valu
 
 # %% [markdown]
 # **MCP requires** that a server accepts only tokens issued for it
-# ([MCP Authorization](https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization)). Compare whole strings,
+# ([audience binding](https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization/security-considerations#token-audience-binding-and-validation)). Compare whole strings,
 # or look for an equal member of the list ([RFC 7519 §4.1.3](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.3)). What
 # happens without this rule you see in the attack gallery below.
 
@@ -465,7 +465,7 @@ lab.check("token-audience", is_for_us)
 #
 # At A itself the stolen token still works: `aud` fits there. That is why tokens live for an hour at most, travel over https
 # only, and never in a URL. And it is why **MCP requires** that a server never passes its clients' tokens on to others
-# ([token passthrough](https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization/security-considerations#access-token-privilege-restriction)):
+# ([token passthrough](https://modelcontextprotocol.io/docs/tutorials/security/security_best_practices#token-passthrough)):
 # each copy that travels can be stolen. A token bound to a key of the client would be of no use to a thief at all
 # ([RFC 9449](https://www.rfc-editor.org/rfc/rfc9449)); yours says `Bearer`, and is not.
 #

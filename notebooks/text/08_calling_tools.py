@@ -198,9 +198,22 @@ metadata = json.loads(hops[2].response.body)
 lab.show({name: metadata[name] for name in ("scopes_supported", "grant_types_supported")})
 
 # %% [markdown]
-# It is not. **Cognito does** refuse a scope of that name, and gives a refresh token with every login. So the bridge lists
-# none, and a good client asks for `offline_access` only where it is listed
-# ([OIDC Core §11](https://openid.net/specs/openid-connect-core-1_0.html#OfflineAccess) is where it comes from).
+# It is not, and for a reason. See what the user pool says to somebody who asks for it all the same:
+
+# %%
+from urllib.parse import unquote_plus, urlencode
+
+from mcp_demo.lab.asking import ask
+
+wish = {"response_type": "code", "client_id": run.client_id, "scope": "offline_access"}
+wish["redirect_uri"] = f"{run.clients['static']}/callback"
+sent_back = ask(run, f"{run.domain}/oauth2/authorize?{urlencode(wish)}").response
+lab.show({"sent back to": unquote_plus(sent_back.header("location"))})
+
+# %% [markdown]
+# **Cognito does** give a refresh token with every such login, and knows no scope for it. So the bridge lists none, and a good
+# client asks for `offline_access` only where it is listed. (The name comes from
+# [OIDC Core §11](https://openid.net/specs/openid-connect-core-1_0.html#OfflineAccess).)
 
 # %% [markdown]
 # ## Stolen: rotation
