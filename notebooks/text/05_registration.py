@@ -460,7 +460,23 @@ lab.check("refuse-unsafe-addresses", repair)
 # Stuck? `lab.hint("refuse-unsafe-addresses")` in a cell of its own helps: first a nudge, then where it is written, then a
 # solution.
 #
-# The second bug is a classic among the guards against forged fetches: `10.0.0.1` is refused by its looks, but an address
+# The second bug, `host_only`, lets the copy of a document pass for the original, which you saw refused above. Your
+# function takes the place of the rule that reads documents.
+
+# %%
+from mcp_demo.oauth.errors import InvalidClient
+from mcp_demo.oauth.metadata_document import parse
+
+def repair(document, url):
+    # TODO: a copy names another client_id than this url; then raise InvalidClient("…", status=400)
+    return parse({**document, "client_id": url} if isinstance(document, dict) else document, url)
+
+lab.check("one-url-one-client", repair)
+
+# %% [markdown]
+# `lab.hint("one-url-one-client")` helps.
+#
+# The third bug is a classic among the guards against forged fetches: `10.0.0.1` is refused by its looks, but an address
 # can be written in many ways.
 
 # %%

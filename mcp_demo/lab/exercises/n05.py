@@ -1,10 +1,14 @@
 """Exercises of 05: what may be registered, and what may be fetched."""
 
+from typing import Any
 from urllib.parse import urlsplit
 
 from mcp_demo.lab import repairs
 from mcp_demo.lab.exercise import exercise
 from mcp_demo.lab.repairs import Asked
+from mcp_demo.oauth.client_metadata import ClientMetadata
+from mcp_demo.oauth.errors import InvalidClient
+from mcp_demo.oauth.metadata_document import parse
 
 
 @exercise(
@@ -26,6 +30,28 @@ def refuse_unsafe_addresses(request: Asked) -> str | None:
     safe = ("https://", "http://127.0.0.1:", "http://localhost:")
     good = uris and all(uri.startswith(safe) and "#" not in uri for uri in uris)
     return None if good or request.method != "POST" else "invalid_redirect_uri"
+
+
+@exercise(
+    "one-url-one-client",
+    mutant="host_only",
+    kind=repairs.rule("mcp_demo.oauth.metadata_document.parse"),
+    stub="""
+    from mcp_demo.oauth.errors import InvalidClient
+    from mcp_demo.oauth.metadata_document import parse
+
+    def repair(document, url):
+        # TODO: a copy names another client_id than this url; then raise InvalidClient("…", status=400)
+        return parse({**document, "client_id": url} if isinstance(document, dict) else document, url)
+    """,
+    nudge="The broken line writes the right client_id into every document. What did the document itself say?",
+    section="CIMD §4.1",
+)
+def one_url_one_client(document: dict[str, Any] | list[Any], url: str) -> ClientMetadata:
+    """A document speaks for its own URL only."""
+    if isinstance(document, dict) and document.get("client_id") != url:
+        raise InvalidClient("The document speaks for another URL.", status=400)
+    return parse(document, url)
 
 
 @exercise(
