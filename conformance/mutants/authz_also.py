@@ -28,6 +28,7 @@ _ALSO: dict[str, frozenset[str]] = {
             "as.code.client-bound",
             "as.code.redirect-bound",
             "as.code.verifier",
+            "as.metadata.truthful",
             "as.token.client-auth",
         }
     ),
@@ -69,7 +70,8 @@ _ALSO: dict[str, frozenset[str]] = {
     "no_management_token": frozenset({"as.management.lifecycle"}),
     "one_client": frozenset(
         {
-            "as.authorize.error",
+            "as.authorize.clickjacking",
+            "as.authorize.no-legacy-grants",
             "as.authorize.parameters",
             "as.authorize.pkce-method",
             "as.authorize.pkce-required",
@@ -78,10 +80,14 @@ _ALSO: dict[str, frozenset[str]] = {
             "as.code.redirect-bound",
             "as.code.single-use",
             "as.code.verifier",
+            "as.cors.not-authorize",
             "as.management.lifecycle",
+            "as.metadata.truthful",
             "as.redirect.exact",
             "as.redirect.loopback-narrow",
             "as.redirect.loopback-port",
+            "as.redirect.no-open",
+            "as.redirect.untrusted",
             "as.refresh.bound",
             "as.refresh.rotation",
             "as.response.iss",
@@ -117,14 +123,24 @@ _ALSO: dict[str, frozenset[str]] = {
             "as.registration.response",
             "as.registration.unique",
             "as.token.client-auth",
+            "as.token.client-types",
         }
     ),
-    "secret_for_all": frozenset({"as.token.client-auth", "as.token.client-types"}),
-    "token_only_if_sent": frozenset({"as.cors.endpoints", "as.proxy.consent-page", "as.token.client-auth"}),
+    "secret_for_all": frozenset(
+        {
+            "as.metadata.truthful",
+            "as.token.client-auth",
+            "as.token.client-types",
+        }
+    ),
+    "token_only_if_sent": frozenset(
+        {
+            "as.cors.endpoints",
+        }
+    ),
     "waits_long": frozenset({"as.fetching.failure"}),
     "unknown_code": frozenset(
         {
-            "as.authorize.parameters",
             "as.code.client-bound",
             "as.code.redirect-bound",
             "as.code.single-use",

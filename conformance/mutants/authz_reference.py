@@ -1,11 +1,13 @@
 """The reference bridge with registration, in this process; before it a resource, behind it a stand-in user pool."""
 
 import json
+import ssl
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -134,11 +136,17 @@ class Lab:
 Wrapper = Callable[[ASGIApp, Lab], ASGIApp]
 
 
+@cache
+def _certificates() -> ssl.SSLContext:
+    """The usual ones, read once for all bugs."""
+    return ssl.create_default_context()
+
+
 class _Impatient(Fetcher):
     """The guarded fetcher, with hardly any time for the document that is slow on purpose: a matrix cannot wait."""
 
     def __init__(self, lab: Lab) -> None:
-        super().__init__(allow_loopback=True, seconds=10.0)
+        super().__init__(allow_loopback=True, seconds=10.0, ssl_context=_certificates())
         self._lab = lab
 
     async def get(self, url: str, *, max_bytes: int) -> Fetched:

@@ -116,7 +116,8 @@ async def registration_cacheable(seen: Seen, forward: Forward, lab: Lab) -> Answ
 def _safe(document: dict[str, Any]) -> None:
     uris = document.get("redirect_uris")
     bad = isinstance(uris, list) and not any(
-        str(uri).startswith(("https://client.conformance.example/callback", "http://127.")) and "#" not in str(uri)
+        str(uri).startswith(("https://client.conformance.example/callback", "http://127.", "http://localhost:"))
+        and "#" not in str(uri)
         for uri in uris
     )
     if bad or uris is None:

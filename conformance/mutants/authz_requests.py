@@ -184,7 +184,7 @@ _matching(
     "Any loopback address is taken for any other.",
     "as.redirect.loopback-narrow",
     lambda uri, known: (
-        uri == known
+        _portless(uri) == _portless(known)
         or (urlsplit(known).hostname == "127.0.0.1" and urlsplit(uri).hostname in ("127.0.0.1", "localhost"))
     ),
 )
