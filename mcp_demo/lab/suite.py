@@ -43,7 +43,9 @@ def command(*words: object, folder: Path | None = None, lines: int | None = None
         typed,
         element("p", f"{STRONG};{MONO}", escape(typed)),
         element(
-            "pre", f"{FOLD};{MONO};color:inherit;white-space:pre-wrap;overflow-wrap:break-word;word-break:normal", escape("\n".join(kept))
+            "pre",
+            f"{FOLD};{MONO};color:inherit;white-space:pre-wrap;overflow-wrap:break-word;word-break:normal",
+            escape("\n".join(kept)),
         ),
         element("p", f"{QUIET_TEXT};margin:6px 0 0", end),
     )
