@@ -222,7 +222,10 @@ def _explained(check: "Check[Any]") -> str:
         ("Why", check.why),
         ("Fix", check.fix),
         ("Cognito", check.cognito),
-        ("Needs", ", ".join(sorted(check.needs)) or "nothing but the URL"),
+        (
+            "Needs",
+            ", ".join(sorted(check.needs)) or f"nothing but the {'command' if check.role == 'client' else 'URL'}",
+        ),
         ("Excluded", check.excluded),
     )
     return "\n".join([*parts, *(f"{name:<11} {text}" for name, text in rows if text)])

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from conformance.mutants.client_plant import Changed, planted, query, registers, with_query
+from conformance.mutants.client_messages import query, registers, with_query
+from conformance.mutants.client_plant import Changed, planted
 from mcp_demo.client.registration import Registration
 from mcp_demo.client.storage import Vault
 from mcp_demo.oauth import authorization, pkce, redirect_uri, server_metadata

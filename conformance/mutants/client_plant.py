@@ -16,7 +16,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypedDict, Unpack, cast
 from unittest.mock import patch
-from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
 
@@ -27,6 +26,7 @@ from conformance.client_run import judge_client
 from conformance.mutants.planted import Planted
 from conformance.mutants.planted import red as turned_red
 from conformance.personas import Play, Scenario, World
+from conformance.personas.play import Ended
 from conformance.requirements import LATEST
 from conformance.result import Report
 from conformance.target import Target
@@ -126,65 +126,73 @@ class Rehearsal:
 
     def __call__(self, scenario: Scenario, revision: str) -> Play:
         """Run the client in a scenario."""
-        now, opened = [time.time()], list[str]()
-        home = self._folder / scenario.name
-        home.mkdir()
+        return _Stage(self._mutant, self._folder, scenario, revision).play()
 
-        def wait(seconds: float) -> None:
-            now[0] += seconds
 
-        world = World(
-            _PORTS, revision, wait, lambda port: self._mutant.listening, canary_file=str(self._folder / "canary")
-        )
-        scenario.prepare(world)
-        output = io.StringIO()
-        status, ended = 0, "exited"
-        with _replaced(self._mutant.rules), contextlib.redirect_stdout(output), self._http(world) as http:
-            try:
+class _Stage:
+    """One run: its world, its time, and what the client does besides sending requests."""
+
+    def __init__(self, mutant: Mutant, folder: Path, scenario: Scenario, revision: str) -> None:
+        self._mutant, self._scenario = mutant, scenario
+        self._now, self._opened, self._output = time.time(), list[str](), io.StringIO()
+        self._home, self._canary = folder / scenario.name, folder / "canary"
+        self._home.mkdir()
+        self._world = World(_PORTS, revision, self._wait, lambda port: mutant.listening, str(self._canary))
+        scenario.prepare(self._world)
+
+    def play(self) -> Play:
+        """Run it to its end."""
+        with _replaced(self._mutant.rules), contextlib.redirect_stdout(self._output):
+            ended, status = self._use()
+        ran = self._canary.exists()
+        self._canary.unlink(missing_ok=True)
+        world = self._world
+        files = exposed(self._home, world.secrets)
+        return Play(self._scenario, world, ended, status, self._output.getvalue(), tuple(self._opened), files, ran)
+
+    def _use(self) -> tuple[Ended, int]:
+        world = self._world
+        try:
+            with self._http() as http:
                 reference_client.use(
                     world.server.url,
                     http,
-                    lambda url, redirect: self._sign_in(world, url, redirect, opened, home),
+                    self._sign_in,
                     self._mutant.redirect_uri,
-                    context=scenario.told(world),
-                    revision=cast("Revision", revision),
-                    clock=lambda: now[0],
+                    context=self._scenario.told(world),
+                    revision=cast("Revision", world.revision),
+                    clock=lambda: self._now,
                 )
-            except TooMuch:
-                ended = "too slow"
-            except Exception as error:
-                status = 1
-                output.write(" ".join(explain(error)))
-        canary = Path(world.canary_file)
-        ran = canary.exists()
-        canary.unlink(missing_ok=True)
-        return Play(
-            scenario,
-            world,
-            cast("Any", ended),
-            status,
-            output.getvalue(),
-            tuple(opened),
-            exposed(home, world.secrets),
-            ran,
-        )
+        except TooMuch:
+            return "too slow", 1
+        except Exception as error:
+            self._output.write(" ".join(explain(error)))
+            return "exited", 1
+        return "exited", 0
 
-    def _http(self, world: World) -> httpx.Client:
+    def _wait(self, seconds: float) -> None:
+        self._now += seconds
+
+    def _http(self) -> httpx.Client:
+        world, mutant = self._world, self._mutant
+
         def handle(request: httpx.Request) -> httpx.Response:
             asked = Request(request.method, str(request.url), tuple(request.headers.multi_items()), request.content)
-            response = _answer(world, self._mutant.sends(asked), trusting=self._mutant.trusting)
-            if self._mutant.forwards and response.status == 307:
+            response = _answer(world, mutant.sends(asked), trusting=mutant.trusting)
+            if mutant.forwards and response.status == 307:
                 response = _answer(world, replace(asked, url=response.header("location") or ""))
             return httpx.Response(response.status, headers=list(response.headers), content=response.body)
 
         return httpx.Client(transport=httpx.MockTransport(handle), trust_env=False)
 
-    def _sign_in(self, world: World, url: str, redirect: str, opened: list[str], home: Path) -> str:
+    def _sign_in(self, url: str, redirect: str) -> str:
         """What browser and person do: open the page, and come back from it."""
+        del redirect
         asked = self._mutant.asks(url)
-        opened.append(asked)
-        self._mutant.opens(asked, home)
-        location = _answer(world, Request("GET", asked)).header("location") if asked.startswith("http") else None
+        self._opened.append(asked)
+        self._mutant.opens(asked, self._home)
+        page = Request("GET", asked)
+        location = _answer(self._world, page).header("location") if asked.startswith("http") else None
         if location is None:
             raise SignInFailed("The page leads nowhere.")
         return self._mutant.hears(location, url)
@@ -206,32 +214,6 @@ def _replaced(rules: Rules) -> Generator[None]:
         for path, value in rules.items():
             stack.enter_context(patch(path, value))
         yield
-
-
-def registers(**members: Any) -> Callable[[Request], Request]:
-    """Changes members of registrations; None takes them out."""
-
-    def change(request: Request) -> Request:
-        if not request.url.endswith("/register"):
-            return request
-        asked = {**json.loads(request.body), **members}
-        body = json.dumps({name: value for name, value in asked.items() if value is not None}).encode()
-        return replace(request, body=body)
-
-    return change
-
-
-def with_query(url: str, **members: str | None) -> str:
-    """A URL with parameters replaced, or with None taken out."""
-    base, _, query = url.partition("?")
-    kept = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if name not in members]
-    added = [(name, value) for name, value in members.items() if value is not None]
-    return f"{base}?{urlencode([*kept, *added])}"
-
-
-def query(url: str) -> Mapping[str, str]:
-    """The parameters of a URL."""
-    return dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
 
 
 def judged(mutant: Mutant | None = None, *, revision: str = LATEST) -> Report:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from conformance.mutants.client_plant import planted, registers
+from conformance.mutants.client_messages import registers
+from conformance.mutants.client_plant import planted
 from mcp_demo.client import registration
 from mcp_demo.client.registration import Identity, Registration
 from mcp_demo.exchange.model import Response

@@ -75,6 +75,8 @@ class World:
         wait: Lets time pass.
         listening: Finds out at which addresses a port is listened on.
         canary_file: A file that is never there, unless somebody runs what is only to be read.
+        pages: What is at a URL instead of what would be there.
+        hits: All that was sent so far, in this order.
     """
 
     ports: Sequence[int]

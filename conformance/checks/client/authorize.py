@@ -27,7 +27,10 @@ def pkce_used(client: Client) -> Problems:
     """Each authorization request has PKCE, with a verifier of its own."""
     plays = [client.control(), client.play("expiry-without-refresh"), client.play("state-altered")]
     seen: set[str] = set()
-    for hit in [hit for play in plays for hit in play.authorizations]:
+    requests = [hit for play in plays for hit in play.authorizations]
+    if len(requests) < 2:
+        raise Blocked("The client made one authorization request and no more, so they cannot be compared.")
+    for hit in requests:
         given = hit.fields.get("code_challenge")
         if not given:
             yield Problem("an authorization request has no code_challenge", hit.exchange)

@@ -151,8 +151,8 @@ def https(client: Client) -> Problems:
         raise Blocked("The client's requests to other machines do not go through $HTTPS_PROXY, so none can be seen.")
     for hit in [hit for hit in secure if hit.request.method != "CONNECT"][:1]:
         yield Problem("a server whose certificate nobody vouches for was asked", hit.exchange)
-    for name in ("plain-metadata", "plain-issuer", "plain-endpoints"):
-        play = client.play(name)
+    plain = (client.play("plain-metadata"), client.faced("plain-issuer", "prm"))
+    for play in (*plain, client.faced("plain-endpoints", "metadata")):
         for hit in _at(play, PLAIN)[:1]:
             yield Problem(f"{play.scenario.says}: it was used all the same", hit.exchange)
 
