@@ -45,7 +45,8 @@ lab.show(by_hand.authorize(stranger))
 # it is not used, not even for an error
 # ([RFC 6749 §4.1.2.1](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.2.1)).
 #
-# Which ways in are there? The server's metadata, which you know from notebook 04, announces two:
+# Which ways in are there? The metadata of the bridge, which you met in step 4 of notebook 00, announces
+# two:
 
 # %%
 import httpx
@@ -76,8 +77,8 @@ lab.show(known)
 # %% [markdown]
 # Name, redirect URIs, and `none`: this client proves nothing, it is a *public* client. `scope` is the most it may ask for.
 #
-# One redirect URI has no port. A program on a laptop gets a free port from the system, another one each time; so on
-# loopback addresses, and only there, the port may differ
+# One redirect URI has no port. `127.0.0.1` is a *loopback* address: it leads from a machine to itself. A program on a laptop
+# gets a free port from its system, another one each time; so on loopback addresses, and only there, the port may differ
 # ([RFC 8252 §7.3](https://www.rfc-editor.org/rfc/rfc8252#section-7.3)).
 
 # %%
@@ -141,7 +142,7 @@ lab.show([browsers.look(by_hand.request(run, url))])
 lab.show({"times the bridge fetched the document": web.hits(url)})
 
 # %% [markdown]
-# ### What is refused
+# ### What is not fetched
 #
 # The bridge fetches what a stranger names. That is a gift to attackers, so it is careful. Five documents it should not
 # take; the first three are on our own server:
@@ -178,7 +179,7 @@ lab.predict(
 lab.show({what: by_hand.said(by_hand.authorize(by_hand.request(run, where))) for what, where in attempts.items()})
 
 # %% [markdown]
-# Five refusals, five reasons. The `client_id` inside has to be the URL it came from, character by character. Redirects
+# Five refusals. The `client_id` inside has to be the URL it came from, character by character. Redirects
 # are not followed, or a public address could lead to a private one. 5 kB is all that is read. The last two are *server-side
 # request forgery*: on AWS, `169.254.169.254` hands out the credentials of the machine
 # ([CIMD §6.5](https://datatracker.ietf.org/doc/html/draft-ietf-oauth-client-id-metadata-document-00#section-6.5)).
@@ -300,7 +301,7 @@ lab.show([by_hand.manage("DELETE", made), by_hand.manage("GET", made)])
 # `204`, then `401`, not `404`: for whoever asks, a client that is gone and a token that is wrong look alike
 # ([RFC 7592 §2.1](https://www.rfc-editor.org/rfc/rfc7592#section-2.1)).
 #
-# ### What is refused
+# ### What is not registered
 #
 # Anybody may register, so what registration gives is given to everybody. Five attempts, each with one thing wrong:
 

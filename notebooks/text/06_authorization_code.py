@@ -69,7 +69,7 @@ lab.show({
 # %% [markdown]
 # ## The request that opens the browser
 #
-# The first three hops are those of notebooks 02 to 04: knock, ask who protects the server, ask what it can do. You
+# The first three hops are those of notebook 00: knock, ask who protects the server, ask the bridge what it can do. You
 # walk through them at once.
 
 # %%
