@@ -40,7 +40,8 @@ _VOLATILE = re.compile(
     r"|\b[0-9a-f]{16,}\b|[\w+/-]{40,}={0,2}|\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT"
     r"|/execute-api/\w+/"
     r"|(?<=_)[A-Za-z0-9]{9}\b"
-    r"|\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?(?:\.\d+)?Z?|\b1[78]\d{8}(?:\.\d+)?\b|\d+(?:\.\d+)? (?:ms|s)\b|localhost:\d+"
+    r"|\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?(?:\.\d+)?Z?|\b1[78]\d{8}(?:\.\d+)?\b|\d+(?:\.\d+)? (?:ms|s)\b"
+    r"|localhost:\d+"
 )
 
 
@@ -147,7 +148,8 @@ def _even(text: str, addresses: dict[str, str]) -> str:
 
 def _gist(notebook: Any) -> list[Any]:
     """What of a notebook matters: its sources, and its outputs without what changes from run to run."""
-    return [(cell.cell_type, cell.source, [_said(output) for output in cell.get("outputs", [])]) for cell in notebook.cells]
+    outputs = ([_said(output) for output in cell.get("outputs", [])] for cell in notebook.cells)
+    return [(cell.cell_type, cell.source, shown) for cell, shown in zip(notebook.cells, outputs, strict=True)]
 
 
 def _said(output: Any) -> list[str]:
