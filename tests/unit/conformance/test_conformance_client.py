@@ -1,15 +1,16 @@
 """The client checks against the reference client, with and without planted bugs."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from conformance import catalogue, requirements
+from conformance import catalogue, document, requirements
 from conformance.client_run import judge_client
 from conformance.mutants.client import MUTANTS, Mutant, judged, red
 from conformance.mutants.client_plant import Rehearsal
 from conformance.mutants.planted import is_killed, is_red
-from conformance.personas import SCENARIOS
+from conformance.personas import CREDENTIALS, SCENARIOS
 from conformance.requirements import REVISIONS
 from conformance.session import Session
 from conformance.target import Target
@@ -50,6 +51,15 @@ def test_every_scenario_is_played_and_says_what_is_particular_about_it(tmp_path:
     judge_client(target, _CHECKS, session=session)
     assert {play.scenario.name for play in session.view(Client).plays} == set(SCENARIOS)
     assert all(scenario.says and not scenario.says.endswith(".") for scenario in SCENARIOS.values())
+
+
+def test_no_token_and_no_secret_of_a_run_is_in_its_report(tmp_path: Path) -> None:
+    target = Target("reference", subject=Rehearsal(Mutant("reference", "", "", frozenset()), tmp_path))
+    session = Session(target)
+    text = json.dumps(document.build(judge_client(target, _CHECKS, session=session)))
+    secrets = {token for play in session.view(Client).plays for token in play.world.secrets}
+    assert len(secrets) > 50
+    assert not [secret for secret in (*secrets, CREDENTIALS["client_secret"]) if secret in text]
 
 
 def test_two_runs_of_a_client_give_the_same_verdicts() -> None:
