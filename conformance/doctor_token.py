@@ -8,7 +8,7 @@ from conformance.doctor_findings import Finding
 from conformance.doctor_login import Way, wanted_scopes
 from conformance.doctor_network import MOST_SKEW, skews
 from conformance.issuer import decode
-from conformance.views.answers import bearer, shown, status
+from conformance.views.answers import bearer, shown, status, succeeded
 from conformance.views.authorization_server import AuthorizationServer
 from conformance.views.forms import parameters
 from conformance.views.grants import Client, Grant, error_of, tokens
@@ -64,15 +64,18 @@ def _without_resource(server: AuthorizationServer, client: Client) -> str:
     return " The same login without a resource gives tokens." if tokens(control) else ""
 
 
-def presented(server: AuthorizationServer, token: str) -> list[Finding]:
-    """Why the server does not take a token."""
+def presented(server: AuthorizationServer, token: str) -> tuple[list[Finding], str]:
+    """Why the server does not take a token; if it takes it, what is worth knowing."""
     resource = server.session.view(ResourceServer)
     exchange = resource.present(
         token, "Request with the token of this login", "A token of a good login has to let in.", "OAuth 2.1 §5.1.1"
     )
-    if status(exchange) not in (401, 403):
-        return []
-    return [_not_taken(server, exchange, token)]
+    if status(exchange) in (401, 403):
+        return [_not_taken(server, exchange, token)], ""
+    if succeeded(exchange):
+        return [], ""
+    revision = server.target.revision
+    return [], f"taken, but answered {shown(exchange)}: does the server speak {revision}? If not, give --revision"
 
 
 def _not_taken(server: AuthorizationServer, exchange: Exchange, token: str) -> Finding:

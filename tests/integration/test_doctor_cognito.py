@@ -185,6 +185,15 @@ def _unstyled(app: ASGIApp) -> ASGIApp:
     return dispatch
 
 
+def test_a_user_pool_without_a_domain_is_a_sign_in_that_leads_nowhere(stack: Run) -> None:
+    with deployed(stack, Plan(domain="http://localhost:1")) as target:
+        found = examine(replace(target, sign_in=None))
+    # The metadata announces both endpoints, and neither is there.
+    assert (_only(found).layer, _only(found).check) == ("authorization server", "as.metadata.truthful")
+    assert "authorization_endpoint does not answer" in _only(found).saw
+    assert _login_layers(found)["sign-in"] == "unknown"
+
+
 def test_a_scope_that_the_app_client_lacks(stack: Run) -> None:
     with deployed(stack, Plan(allowed=("write",))) as target:
         finding = _only(examine(replace(target, sign_in=None)))

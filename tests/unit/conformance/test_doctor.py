@@ -192,6 +192,20 @@ def test_a_dead_port_is_a_network_matter() -> None:
     assert set(list(_states(found).values())[1:]) == {"unknown"}
 
 
+def test_an_authorization_server_that_does_not_answer_is_ill_and_not_unknown() -> None:
+    async def elsewhere(seen: Seen, forward: Forward, lab: Lab) -> Answer:
+        answer = await forward(seen)
+        servers = ["http://localhost:1/as"]
+        return (
+            answer.document(lambda found: found.update(authorization_servers=servers)) if seen.at_metadata else answer
+        )
+
+    found = _server(around(elsewhere))
+    assert (_first(found).layer, _first(found).name) == ("authorization server", "Nobody listens there")
+    assert "http://localhost:1/" in _first(found).saw
+    assert _states(found)["sign-in"] == "unknown"
+
+
 def test_plain_http_on_an_https_port_is_a_tls_matter() -> None:
     with served() as target:
         found = examine(replace(target, url=target.url.replace("http://", "https://")))
