@@ -15,13 +15,18 @@ A repair is an ordinary function. It names what it wants to see as its parameter
 import inspect
 import json
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
-from urllib.parse import parse_qsl, urlencode
+from typing import Any
+from urllib.parse import urlencode
 
 from conformance.mutants.plant import Answer, Forward, Seen, peek
+from mcp_demo.lab.sight import Asked, Reply, Server, asked, json_object, reply, unreply
 from mcp_demo.oauth.challenge import build_bearer, parse
+
+__all__ = [
+    "Asked", "Hands", "Kind", "Mishap", "Reply", "Server",
+    "answer", "challenge", "document", "request", "rule", "token",
+]  # fmt: skip
 
 Repair = Callable[..., Any]
 Apply = Callable[[Seen, Forward, "Server", "Hands"], Awaitable[Answer]]
@@ -32,68 +37,6 @@ _HTML = [
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     _NO_STORE,
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """What the broken server knows about itself.
-
-    Attributes:
-        resource: The URL of the MCP server, its name in tokens.
-        issuer: Who makes the tokens: for the MCP server the issuer it trusts, for the authorization server itself.
-        metadata: Where its metadata is.
-        scopes: All scopes, the least first.
-        memory: Anything to remember between requests.
-        clients: The registered clients by their id.
-    """
-
-    resource: str
-    issuer: str
-    metadata: str
-    scopes: tuple[str, ...]
-    memory: dict[str, Any]
-    clients: Callable[[str], dict[str, Any] | None] = field(default=lambda client_id: None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The request, as a repair sees it.
-
-    Attributes:
-        method: GET, POST, …
-        path: Without the host.
-        parameters: Those of the query and of the form.
-        document: The JSON body, if it is an object.
-        headers: By their names in lower case.
-        has_token: Whether a bearer token came with it.
-        client: The registered client it speaks for, if there is one.
-    """
-
-    method: str
-    path: str
-    parameters: dict[str, str]
-    document: dict[str, Any]
-    headers: dict[str, str]
-    has_token: bool
-    client: dict[str, Any] | None
-
-
-@dataclass
-class Reply:
-    """The answer, as a repair may change it. Several `set-cookie` are lines of one value."""
-
-    status: int
-    headers: dict[str, str]
-    body: str
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The JSON body."""
-        return json.loads(self.body)
-
-    @document.setter
-    def document(self, members: dict[str, Any]) -> None:
-        self.body = json.dumps(members)
 
 
 class Mishap(Exception):
@@ -182,7 +125,7 @@ def document(path: str = "/.well-known/") -> Kind:
 
     async def apply(seen: Seen, forward: Forward, server: Server, hands: Hands) -> Answer:
         answer = await forward(seen)
-        members = _object(answer.body)
+        members = json_object(answer.body)
         if not seen.path.startswith(path) or answer.status not in (200, 201) or members is None:
             return answer
         made = hands.call(dict, document=members, request=asked(seen, server), server=server)
@@ -212,8 +155,8 @@ def answer(*paths: str) -> Kind:
         found = await forward(seen)
         if not _at(seen, paths):
             return found
-        made: Reply = hands.call(Reply, answer=_reply(found), request=asked(seen, server), server=server)
-        return _unreply(made)
+        made: Reply = hands.call(Reply, answer=reply(found), request=asked(seen, server), server=server)
+        return unreply(made)
 
     return Kind(apply)
 
@@ -236,44 +179,8 @@ def rule(path: str) -> Kind:
     return Kind(replaces=path)
 
 
-def asked(seen: Seen, server: Server) -> Asked:
-    """The request as a repair sees it."""
-    form = (seen.header(b"content-type") or b"").startswith(b"application/x-www-form-urlencoded")
-    body = parse_qsl(seen.body.decode("latin-1"), keep_blank_values=True) if form else []
-    parameters = dict([*parse_qsl(seen.query.decode("latin-1"), keep_blank_values=True), *body])
-    headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in seen.headers}
-    client = server.clients(parameters.get("client_id", ""))
-    return Asked(seen.method, seen.path, parameters, _object(seen.body) or {}, headers, seen.token is not None, client)
-
-
 def _at(seen: Seen, paths: tuple[str, ...]) -> bool:
     return not paths or any(seen.path == path or seen.path.startswith(f"{path}/") for path in paths)
-
-
-def _object(body: bytes) -> dict[str, Any] | None:
-    with suppress(ValueError):
-        found: Any = json.loads(body)
-        if isinstance(found, dict):
-            return cast("dict[str, Any]", found)
-    return None
-
-
-def _reply(found: Answer) -> Reply:
-    headers = dict[str, str]()
-    for key, value in found.headers:
-        name, text = key.decode("latin-1"), value.decode("latin-1")
-        between = "\n" if name == "set-cookie" else ", "
-        headers[name] = f"{headers[name]}{between}{text}" if name in headers else text
-    return Reply(found.status, headers, found.body.decode("utf-8", "replace"))
-
-
-def _unreply(made: Reply) -> Answer:
-    pairs = [
-        (name.lower().encode("latin-1"), line.encode("latin-1"))
-        for name, value in made.headers.items()
-        for line in (value.split("\n") if name.lower() == "set-cookie" else [value])
-    ]
-    return Answer(made.status, pairs, made.body.encode())
 
 
 def _refuse(error: str, about: Asked, server: Server) -> Answer:
