@@ -240,7 +240,7 @@ lab.predict(
 
 # %% [markdown]
 # The cure is one parameter: `iss`, in which the server says who it is. Our client asked the bridge; now let the answer
-# say that it comes from another one. And then, let it say nothing:
+# say that it comes from another one:
 
 # %%
 from urllib.parse import quote
