@@ -3,7 +3,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 PY := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: help setup demo test lab check official api parity env-example lock clean
+.PHONY: help setup demo test lab check official targets score notebooks api parity env-example lock clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -37,6 +37,15 @@ check: setup ## Format, lint, types, import rules, templates
 official: setup ## The official MCP suite over our client and bridge; writes docs/official.md
 	$(PY) -m conformance.official --write docs/official.md
 
+targets: setup ## Judge five servers that people run; renews docs/findings.md
+	$(PY) -m conformance.targets
+
+score: setup ## Plant every bug for the conformance suite; renews docs/mutation-score.md
+	$(PY) -m conformance.mutants.score docs/mutation-score.md
+
+notebooks: setup ## Run the notebooks and renew their outputs
+	$(PY) notebooks/build.py
+
 api: setup ## Renew docs/api.md from the docstrings
 	$(PY) docs/api.py
 
@@ -54,4 +63,4 @@ lock: ## Renew requirements.lock, and what the Lambda functions get of it
 
 clean: ## Remove what setup and runs made in this folder
 	-test ! -x .venv/bin/mcp-demo || .venv/bin/mcp-demo down
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis dist test-results conformance/official/node_modules
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis dist test-results conformance/official/node_modules conformance/targets/node_modules
