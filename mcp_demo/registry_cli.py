@@ -79,7 +79,7 @@ def list_clients(
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False, force_jupyter=False)  # run from a notebook, it prints, too
     shown = 0
     for client in clients:  # two lines each: an id is whole, so that it can be copied, and 80 columns are enough
         console.print(Text.assemble((client.client_id, "bold"), "  ", client.client_name or "without a name"))

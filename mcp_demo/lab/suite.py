@@ -69,7 +69,8 @@ def _pytest(words: list[str], folder: Path) -> tuple[str, int]:
     return found.stdout + found.stderr, found.returncode
 
 
-_ENVIRONMENT = {"NO_COLOR": "1", "COLUMNS": "92", "PYTEST_ADDOPTS": "-p no:cacheprovider -p no:asyncio"}
+_PLAIN = {"NO_COLOR": "1", "FORCE_COLOR": "", "COLUMNS": "92"}  # kernels ask for colours, which a page cannot show
+_ENVIRONMENT = {**_PLAIN, "PYTEST_ADDOPTS": "-p no:cacheprovider -p no:asyncio"}
 _PROGRAMS: Mapping[str, Callable[[list[str], Path], tuple[str, int]]] = {"mcp-demo": _mcp_demo, "pytest": _pytest}
 
 
