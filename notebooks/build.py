@@ -38,7 +38,7 @@ _VOLATILE = re.compile(
     r"|\b(?=\w*\d)\w{20,}\b"
     r"|(?<=>)\d+(?=</td>)"
     r"|\b[0-9a-f]{16,}\b|[\w+/-]{40,}={0,2}|\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT"
-    r"|/execute-api/\w+/"
+    r"|/execute-api/\w+|//\w+(?=\.execute-api\.)"
     r"|(?<=_)[A-Za-z0-9]{9}\b"
     r"|\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?(?:\.\d+)?Z?|\b1[78]\d{8}(?:\.\d+)?\b|\d+(?:\.\d+)? (?:ms|s)\b"
     r"|localhost:\d+"

@@ -48,7 +48,16 @@ def read(given: Iterable[str]) -> Choices:
 
 def parameters(stack: str) -> dict[str, dict[str, Any]]:
     """The parameters of a template, as it declares them."""
-    return yaml.load(template(stack), _Template)["Parameters"]  # noqa: S506 - a safe loader that reads tags as text
+    return _read(stack)["Parameters"]
+
+
+def resources(stack: str) -> dict[str, dict[str, Any]]:
+    """The resources of a template, as it declares them; some of them under a condition."""
+    return _read(stack)["Resources"]
+
+
+def _read(stack: str) -> dict[str, Any]:
+    return yaml.load(template(stack), _Template)  # noqa: S506 - a safe loader that reads tags as text
 
 
 def _require_allowed(text: str, declared: dict[str, Any], value: str) -> None:

@@ -62,7 +62,7 @@ def remove(profile: Profile, name: str, inventory: Inventory, progress: Progress
             delete(cloudformation, stack, progress)
         for group in _log_groups(profile, name):
             logs.delete_log_group(logGroupName=group)
-        for secret in _secrets(profile, name):  # otherwise it keeps its name, and is billed, for another 30 days
+        for secret in _secrets(profile, name):  # otherwise it keeps its name for another 30 days
             profile.client("secretsmanager").delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
         remove_code(profile, name)
     for file in inventory.files:

@@ -24,7 +24,8 @@ Architecture = Literal["arm64", "x86_64"]
 _SOURCE = Path(__file__).resolve().parent.parent.parent
 _REGISTRATION = ("mcp_demo.dcr.handlers",)
 _SERVING = ("mcp_demo.serverless.server", "mcp_demo.serverless.bridge", "mcp_demo.serverless.envelope_keys")
-_REQUIREMENTS = _SOURCE / "mcp_demo" / "serverless" / "requirements.txt"
+REQUIREMENTS = _SOURCE / "mcp_demo" / "serverless" / "requirements.txt"
+"""The wheels of the serving functions, each with its hashes."""
 RUNTIME = "3.13"
 """The Python of the functions."""
 
@@ -74,7 +75,7 @@ def _install(folder: Path, architecture: Architecture, python: str) -> None:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     command += ["--no-deps", "--require-hashes", "--only-binary=:all:", "--implementation=cp"]
     command += [f"--python-version={python}", *(f"--platform={platform}" for platform in platforms)]
-    command += [f"--target={folder}", f"--requirement={_REQUIREMENTS}"]
+    command += [f"--target={folder}", f"--requirement={REQUIREMENTS}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "pip gives no reason")

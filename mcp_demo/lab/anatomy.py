@@ -46,6 +46,8 @@ _CLAIMS: Mapping[str, tuple[str, str]] = {
     "version": ("the version of Cognito's token format", "Cognito docs › Access token"),
     "origin_jti": ("ties it to the sign-in, so that both can be revoked", "Cognito docs › Access token"),
     "event_id": ("the sign-in, as the logs name it", "Cognito docs › Access token"),
+    "cognito:username": ("the user's name in the pool, in an ID token", "Cognito docs › Verifying tokens"),
+    "at_hash": ("ties an ID token to its access token", "OIDC Core §3.1.3.6"),
 }
 _RULED = frozenset({"iss", "aud", "exp", "nbf", "iat", "token_use", "scope", "client_id", "sub"})
 
@@ -148,6 +150,8 @@ def _alone(name: str, value: object, rules: Rules) -> str:
     """What the server says to one claim, all else being right: `✓`, `✗ reason`, or nothing if it has no rule for it."""
     if name not in _RULED:
         return ""
+    if name == "scope" and not str(value or "").strip():
+        return "✗ allows nothing"  # a token without scopes is believed, and answered 403
     issuer = TestIssuer(rules.issuer, _ours(), rules.resource, tuple(sorted(rules.scopes)), rules.audience)
     claims = issuer.token_claims()
     if value is None:
@@ -182,7 +186,7 @@ def _drawn(raw: str, refused: Reason | None, signature: str, rows: list[Row]) ->
     )
     text = [f"Token {short}", said, ""]
     text += [
-        f"{part:<6}  {name:<10}  {value}  {verdict}  ({meaning}; {section})"
+        f"{part:<6}  {name:<10}  {value}  {verdict}" + (f"  ({meaning}; {section})" if meaning else "")
         for part, name, value, meaning, section, verdict in rows
     ]
     return Shown(html, "\n".join([*text, f"signature  {signature}"]))

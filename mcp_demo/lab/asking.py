@@ -21,6 +21,7 @@ def ask(
     body: Mapping[str, Any] | None = None,
     why: str = "",
     spec: str = "",
+    network: httpx.BaseTransport | None = None,
     **headers: str,
 ) -> Exchange:
     """Send a request and keep what came back.
@@ -31,6 +32,7 @@ def ask(
         body: Is posted to the URL as JSON; without it, the URL is read.
         why: A sentence for the card; a step has its own.
         spec: Where it is written; a step has its own.
+        network: How to get there, if not as this run does.
         **headers: Header fields, `_` for `-`, in place of those of the same name.
     """
     step = what if isinstance(what, Step) else _step(what, body, why, spec)
@@ -38,7 +40,7 @@ def ask(
         changed = {name.replace("_", "-"): value for name, value in headers.items()}
         kept = (pair for pair in step.request.headers if pair[0].lower() not in changed)
         step = replace(step, request=replace(step.request, headers=(*kept, *changed.items())))
-    with connect(run) as http:
+    with connect(run) if network is None else httpx.Client(transport=network, timeout=30) as http:
         return step.exchange(from_httpx(http.send(to_httpx(step.request), auth=None, follow_redirects=False)))
 
 

@@ -57,7 +57,8 @@ def table(rows: list[tuple[str, ...]], heads: tuple[str, ...] = ()) -> str:
         element(
             "tr",
             "background:none",
-            element("th", f"{CELL};font-weight:500", row[0], ' scope="row"')
+            # the head keeps its words whole: the card would break them anywhere
+            element("th", f"{CELL};font-weight:500;overflow-wrap:break-word", row[0], ' scope="row"')
             + "".join(element("td", f"{CELL};overflow-wrap:anywhere", cell) for cell in row[1:]),
         )
         for row in rows

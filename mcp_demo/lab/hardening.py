@@ -44,14 +44,7 @@ if TYPE_CHECKING:
 NAME = "lesson-09"
 """Starts the names of all stacks of the lesson."""
 
-_SETTINGS = {
-    "ClientName", "RefreshTokenValidity", "AccessTokenValidity", "IdTokenValidity", "TokenValidityUnits",
-    "ExplicitAuthFlows", "CallbackURLs", "LogoutURLs", "AllowedOAuthFlows", "AllowedOAuthScopes",
-    "AllowedOAuthFlowsUserPoolClient", "PreventUserExistenceErrors", "EnableTokenRevocation", "RefreshTokenRotation",
-    "AuthSessionValidity",
-}  # fmt: skip
-"""Of an app client. What an update does not name, Cognito sets back to its default."""
-
+_READ_ONLY = ("ClientSecret", "CreationDate", "LastModifiedDate")
 _DEADLINE = 20.0
 _ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"]
 logging.getLogger("mcp_demo").addHandler(logging.NullHandler())  # what is served here would log into the cells
@@ -138,8 +131,8 @@ class Beside:
             AttributeMapping={"email": "email"},
         )
         client = api.describe_user_pool_client(UserPoolId=pool.id, ClientId=pool.client)["UserPoolClient"]
-        kept: Any = {name: value for name, value in client.items() if name in _SETTINGS and value}
-        kept |= {"UserPoolId": pool.id, "ClientId": pool.client}
+        # What an update does not name, Cognito sets back to its default.
+        kept: Any = {name: value for name, value in client.items() if value and name not in _READ_ONLY}
         kept["SupportedIdentityProviders"] = ["COGNITO", name]
         changed = api.update_user_pool_client(**kept)["UserPoolClient"]
         return changed.get("SupportedIdentityProviders", [])
@@ -242,7 +235,7 @@ def _key(name: str) -> RSAKey:
 
 def _first_day(browser: "Browser", link: str, name: str, password: str) -> list[Picture]:
     page = _visit(browser, link)
-    welcome = picture(page, 620)
+    welcome = picture(page, 560)
     _sign_in(page, name, password)
     setting_up = picture(page, 760)
     page.fill('input[name="code"]', _code(page.inner_text("#secret")))

@@ -36,11 +36,16 @@ def per_client(run: Run) -> Generator[str]:
     It goes at the end, with the app clients that it made.
     """
     profile = Profile.local(run.aws)
-    identity = outputs(profile.cloudformation(), stack_name(DEFAULT_NAME, "identity"))
+    pool = {"UserPoolId": user_pool(run)}  # not the bridge's role: its policy would go with this registration
     _remove(run, profile)  # what an interrupted lesson may have left
     try:
         made = deploy_registration(
-            profile, run.endpoints(), identity, _quietly, name=_NAME, chosen={"Strategy": "per-client"}
+            profile,
+            run.endpoints(),
+            pool,
+            _quietly,
+            name=_NAME,
+            chosen={"Strategy": "per-client", "ApiLogRole": "existing"},
         )
         yield made.outputs["RegistrationEndpoint"]
     finally:

@@ -67,7 +67,9 @@ def judge(planted: Bug, kind: Kind | None = None, repair: Callable[..., Any] | N
     results = {result.check.id: result for result in report.results}
     red = {name for name, result in results.items() if is_red(result)}
     expected = {planted.check} | planted.also
-    worse = () if "*" in planted.also else tuple(results[name] for name in sorted(red - expected))
+    if "*" in planted.also:  # a bug that turns everything red
+        expected |= red
+    worse = tuple(results[name] for name in sorted(red - expected))
     left = tuple(results[name] for name in sorted((red & expected) - {planted.check}))
     mishaps = tuple(hands.mishaps) if hands else ()
     return Trial(results[planted.check], worse, left, mishaps, hands is None or hands.calls > 0)

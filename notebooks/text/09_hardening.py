@@ -17,7 +17,7 @@
 # **In forty minutes** you have closed the doors of a system one by one: to programs that nobody asked for, to crowds, to stolen
 # passwords, to tokens from the wrong place. After each, you knock to see whether it is closed.
 #
-# *You need:* notebook 00; notebook 05 for what registering is. No account, no cost.
+# *You need:* notebook 00; notebooks 05 to 07 for registering, signing in, and what stands in a token. No account, no cost.
 
 # %%
 from mcp_demo import lab
@@ -77,9 +77,14 @@ lab.show({"registration endpoint": endpoint})
 # %%
 from mcp_demo.lab.asking import ask
 
-metadata = {"client_name": "Notes", "redirect_uris": ["http://127.0.0.1/callback"], "token_endpoint_auth_method": "none"}
-shown = {"nothing": {}, "a guess": {"authorization": "Bearer guess"}, "the invitation": {"authorization": f"Bearer {invitation}"}}
-answers = {what: ask(run, endpoint, body=metadata, **header).response for what, header in shown.items()}
+metadata = {"client_name": "Notes", "redirect_uris": ["http://127.0.0.1/callback"]}
+metadata["token_endpoint_auth_method"] = "none"
+headers = {
+    "nothing": {},
+    "a guess": {"authorization": "Bearer guess"},
+    "the invitation": {"authorization": f"Bearer {invitation}"},
+}
+answers = {what: ask(run, endpoint, body=metadata, **header).response for what, header in headers.items()}
 lab.show({what: f"{one.status} · {one.header('www-authenticate') or 'no challenge'}" for what, one in answers.items()})
 
 # %% [markdown]
@@ -95,8 +100,8 @@ lab.show({
 })
 
 # %% [markdown]
-# The hash only. **The bridge adds** this; MCP says nothing of invitations. It fits where you know who may come. For a server
-# that strangers' clients should find by themselves, it ends just that.
+# The hash only. **The bridge adds** this; MCP says nothing of invitations. It fits where you know who may come. A server
+# that anybody's client should be able to use cannot have it.
 #
 # On AWS, one thing will differ: API Gateway renames `WWW-Authenticate` in what a function answers
 # ([its documentation](https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html)). The status
@@ -150,8 +155,8 @@ lab.show({"evil.example": by_hand.said(by_hand.authorize(stranger))})
 #
 # ## 2 · Only after somebody has looked
 #
-# An invitation can be passed on. *Approval* is stricter: anybody may register, and nobody may use it until an administrator
-# has looked. Change the deployment: no hash, but approval.
+# An invitation can be passed on. *Approval* is stricter: anybody may register a client, and nobody may use it until an
+# administrator has looked. **The bridge adds** that, too. Change the deployment: no hash, but approval.
 
 # %%
 beside.registration(InitialAccessTokenHash="", Approval="administrator")
@@ -179,11 +184,11 @@ lab.show([look(link, height=560)])
 # %%
 from mcp_demo.lab import suite
 
-suite.command("mcp-demo", "clients", "list", "--name", "lesson-09")
+suite.command("mcp-demo", "clients", "show", client_id, "--name", "lesson-09")
 
 # %% [markdown]
-# `pending`: there it is, beside the one that came with an invitation. A name is what the client says of itself; look at where
-# its answers go, too (`mcp-demo clients show`). You approve:
+# `pending`. (`mcp-demo clients list` names all that there are.) A name is only what the client says of itself, so look at
+# where its answers go, too. Here that is a program on the person's own machine. You approve:
 
 # %%
 suite.command("mcp-demo", "clients", "approve", client_id, "--name", "lesson-09")
@@ -200,9 +205,9 @@ lab.show({"now": by_hand.said(by_hand.authorize(link))})
 #
 # ### Why the person is asked each time
 #
-# Towards Cognito, the bridge is one client for all. If Cognito still knows you from this morning, it asks nothing. Then a
-# stranger's client would get your code without a word: the bridge would be a *confused deputy*, who lends its good name to
-# anybody. Hence **MCP requires** consent for each client
+# Towards Cognito, the bridge is one client for all. If you signed in a moment ago, Cognito asks nothing, whichever client
+# sent you. Then a stranger's client would get a code of yours without a word: the bridge would be a *confused deputy*, who
+# lends its good name to anybody. Hence **MCP requires** consent for each client
 # ([Confused Deputy Problem](https://modelcontextprotocol.io/docs/tutorials/security/security_best_practices#confused-deputy-problem)),
 # and that it cannot be forged. Here it can:
 
@@ -223,7 +228,8 @@ lab.check("forms-of-our-own", repair)
 
 # %% [markdown]
 # `lab.hint("forms-of-our-own")` helps. (Pages that send no referrer have the origin `null`; ours are such. A foreign page
-# can make itself one too, so the real bridge also reads `sec-fetch-site`, and asks for a cookie of this very browser.)
+# can make itself one too, so the real bridge also reads `sec-fetch-site`, another header that only browsers write, and asks
+# for a cookie of this very browser.)
 #
 # ## 3 · Not all at once
 #
@@ -243,8 +249,8 @@ lab.show({"answers": [one.response.status for one in crowd]})
 lab.show(crowd[-1])
 
 # %% [markdown]
-# API Gateway answered, and the function was not called, so it cost nothing. The body is an OAuth error all the same, for a
-# client understands those.
+# API Gateway [answered by itself](https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request-throttling.html),
+# and no function ran. The body is an OAuth error all the same: those a client understands.
 
 # %%
 lab.predict(
@@ -259,8 +265,8 @@ lab.predict(
 
 # %% [markdown]
 # So a throttle protects the system, not its users. To count by address you need a firewall, `hardening.Firewall=on`, which
-# costs some dollars a month. Here its rules are only made: the embedded AWS has nothing to put them in front of, so that they
-# block is *unproven*. Two more limits hold in any case: 10,000 clients, and thirty days without use
+# [costs extra](../docs/aws.md#what-it-costs). The embedded AWS has nothing to put it in front of: that it blocks is
+# *unproven*. Two more limits hold in any case: 10,000 clients, and thirty days without use
 # ([registration.yaml](../infrastructure/registration.yaml)).
 #
 # ## 4 · Know when it happens
@@ -275,16 +281,18 @@ alarms = watch.describe_alarms(AlarmNamePrefix="lesson-09")["MetricAlarms"]
 lab.show({alarm["AlarmName"].removeprefix("lesson-09-"): alarm["AlarmDescription"] for alarm in alarms})
 
 # %% [markdown]
-# Each says what to do, for who reads it at night has little time. (Where server and bridge run on Lambda, there are five
-# more.) Has the crowd of a minute ago set one off?
+# Each says what to do or where to look, for who reads it at night has little time. (Where server and bridge run on Lambda,
+# there are four more.) One of them closely:
 
 # %%
 alarm = next(alarm for alarm in alarms if alarm["AlarmName"].endswith("many-registrations"))
-lab.show({"counts": f"{alarm['Namespace']} {alarm['MetricName']}", "more than": alarm["Threshold"], "state": alarm["StateValue"]})
+what = f"{alarm['Namespace']} {alarm['MetricName']}, {alarm['Statistic']} of {alarm['Period']} seconds"
+lab.show({"compares": what, "rings above": alarm["Threshold"], "tells": alarm["AlarmActions"]})
 
 # %% [markdown]
-# No data: on AWS, API Gateway would count its calls into that metric; the embedded AWS does not. That link is *unproven*
-# here. What follows it is not. So say the number yourself, as API Gateway would:
+# On AWS, API Gateway counts its calls into that metric, and the crowd of a minute ago would have set it off. The embedded AWS
+# does not count them. So that link is *unproven* here; what follows it is not. Say the number yourself, as API Gateway
+# would:
 
 # %%
 counted = {"MetricName": alarm["MetricName"], "Dimensions": alarm["Dimensions"], "Value": 4.0}
@@ -292,7 +300,7 @@ watch.put_metric_data(Namespace=alarm["Namespace"], MetricData=[counted])
 lab.show(beside.state_of(alarm["AlarmName"], until="ALARM"))
 
 # %% [markdown]
-# It rings. Whom it tells is a topic, to which `hardening.AlarmEmail=you@example.com` subscribes you; the mail itself is
+# It rings. What it tells is a *topic*, the last line above, to which `hardening.AlarmEmail=you@example.com` subscribes you; the mail itself is
 # AWS's. An alarm that nobody has heard once is a hope. You have heard this one.
 #
 # ## 5 · More than a password
@@ -319,7 +327,7 @@ cloud, plan = beside.profile.cloudformation(), identity_plan(beside.profile, run
 lab.show(what_if(cloud, plan, Mfa="ON"))
 
 # %% [markdown]
-# The pool stays, and its people with it. (The role is named because its policy refers to the pool.) Now do it.
+# The pool stays, and its people with it. (The role is listed because its policy names the pool.) Now do it.
 
 # %%
 lab.predict(
@@ -343,14 +351,14 @@ lab.show(beside.sign_in_twice(own, page))
 
 # %% [markdown]
 # Password, key to scan, and the next time the code. (Ada and her key are gone at the end of this lesson.) The second factor
-# is what **Cognito does**; bridge and MCP server change nothing, and do not even learn of it. A refresh asks for no
-# code, either: MFA protects the sign-in, not the thirty days after it.
+# is what **Cognito does**; MCP server and bridge change nothing for it. And it protects the sign-in, not the thirty days
+# after it: a refresh, as in notebook 08, opens no page.
 #
-# Look at the last picture once more: it stands for the app's code, so a page that imitates yours would ask for it as
-# well, and use it at once. Colours help people notice a foreign page, and anybody can copy colours. The address bar is what counts.
+# Colours are for people, who learn what their page looks like. They prove nothing, for anybody can copy them, and a page that
+# imitates yours can ask for the six digits as well. What counts is the address above the picture.
 #
-# These pages are our stand-in. On AWS the colours are a *managed login style*, which the embedded AWS does not
-# know: that one is *documented, unproven*; and this stand-in is stricter than AWS documents for codes, each of which works once.
+# These pages are our stand-in's. On AWS the colours are a *managed login style*, which the embedded AWS does not know:
+# *documented, unproven*.
 #
 # ## 6 · People from elsewhere
 #
@@ -369,14 +377,14 @@ sent = ask(run, f"{page}&identity_provider=Acme").response
 lab.show(by_hand.parameters(sent.header("location")))
 
 # %% [markdown]
-# You know these: it is notebook 06 once more, and now the *pool* is the client. **Cognito does** that; the tokens that your
+# You know these from notebook 06, only now the *pool* is the client. **Cognito does** that; the tokens that your
 # MCP server sees still come from the pool, with the same `iss` and `aud`. Nothing else in the system has to change.
 #
 # What is proven? The whole way and back, with [our stand-in](../tests/integration/test_domain_federation.py) playing both
 # sides. Against AWS, or any provider that people use: nothing.
 #
-# One trap is hidden in `beside.offer`. To change one setting of an app client, it sends all of them: those that an update leaves out go
-# [back to their defaults](https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UpdateUserPoolClient.html).
+# One trap is hidden in `beside.offer`. To change one setting of an app client, it sends all of them: those that an update
+# leaves out go [back to their defaults](https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_UpdateUserPoolClient.html).
 # Templates spare you that.
 #
 # ## 7 · Two authorization servers
@@ -421,7 +429,8 @@ lab.show(told)
 # Each issuer passes under its own rule only. The last line matters most: keys belong to issuers, too. If all trusted keys
 # lay in one heap, the first issuer could make tokens for the second's people. **MCP requires** that tokens are for this
 # server ([Token Handling](https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization#token-handling)); how
-# many issuers it trusts is yours to say (`MCP_DEMO_MORE_ISSUERS`).
+# many issuers it trusts is yours to say (`MCP_DEMO_MORE_ISSUERS`). Clients of several servers have a trouble of their own, the
+# *mix-up*; against it stands `iss` in each response (notebook 06).
 #
 # ### Break it, and mend it
 #
@@ -457,11 +466,11 @@ lab.show(hardening.made_if("endpoints", "HasDomain"))
 # What you can see is what a new name does to the rest:
 
 # %%
-lab.show(what_if(cloud, plan, McpUrl="https://mcp.example.com/mcp"))
+lab.show(what_if(cloud, plan, Mfa="ON", McpUrl="https://mcp.example.com/mcp"))
 
 # %% [markdown]
-# The resource server is *replaced*, since its name is the URL (notebook 01). With it go the names of all scopes, and `aud`. Tokens for the
-# old name are refused, clients ask again, people sign in again. So choose the name before people come.
+# The resource server is *replaced*, since its name is the URL (notebook 01), and `aud` and scopes are made of that name. Tokens
+# for the old one are refused, clients ask again, people sign in again. So choose the name before people come.
 #
 # ## What is proven where
 #
