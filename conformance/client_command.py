@@ -30,6 +30,7 @@ from conformance.personas.world import World
 _BROWSERS = ("browser", "xdg-open", "open", "sensible-browser", "x-www-browser", "wslview")
 _POLL = 0.02
 _MAX_OUTPUT = 256 * 1024
+_TOO_MUCH = 64 * 1024 * 1024
 
 
 class Command:
@@ -92,11 +93,11 @@ class Command:
             output.write(f"{words[0]}: {error.strerror}".encode())
             return "not started", None
         try:
-            return self._await(process, world)
+            return self._await(process, world, output)
         finally:
             _stop(process)
 
-    def _await(self, process: "subprocess.Popen[bytes]", world: World) -> tuple[Ended, int | None]:
+    def _await(self, process: "subprocess.Popen[bytes]", world: World, output: IO[bytes]) -> tuple[Ended, int | None]:
         end, seen, since = time.monotonic() + self._limit, 0, time.monotonic()
         while process.poll() is None:
             now = time.monotonic()
@@ -104,7 +105,7 @@ class Command:
                 seen, since = len(world.hits), now
             if seen and now - since > self._patience:
                 return "stopped", None
-            if now > end:
+            if now > end or os.fstat(output.fileno()).st_size > _TOO_MUCH:  # nor may it fill the disk
                 return "too slow", None
             time.sleep(_POLL)
         return "exited", process.returncode

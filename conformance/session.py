@@ -66,7 +66,7 @@ class Session:
     def close(self) -> None:
         """Do what was left for the end, such as deleting what was made, and end the connections."""
         while self._at_end:
-            with suppress(Unanswered):
+            with suppress(Unanswered, ValueError):  # a target may have named what is no URL
                 self._at_end.pop()()
         self._client.close()
 

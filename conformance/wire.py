@@ -1,6 +1,8 @@
 """One HTTP request, exactly as written, and its answer within limits of size and time."""
 
 import time
+import zlib
+from collections.abc import Iterator
 
 import httpx
 
@@ -37,8 +39,8 @@ def transmit(client: httpx.Client, request: Request, timeout: float) -> Response
     if request.method == "GET" and request.header("accept") == "text/event-stream":
         timeout = min(timeout, 2 * _STREAM_PATIENCE)  # a stream may stay silent for ever
     deadline = time.monotonic() + timeout
-    headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in request.headers]
     try:
+        headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in request.headers]
         prepared = httpx.Request(request.method, request.url, headers=headers, content=request.body or None)
         prepared.extensions = {"timeout": httpx.Timeout(timeout).as_dict()}
         with within(timeout):
@@ -47,7 +49,7 @@ def transmit(client: httpx.Client, request: Request, timeout: float) -> Response
                 return Response(answer.status_code, _fields(answer), _read(answer, deadline))
             finally:
                 answer.close()
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, UnicodeError) as error:
         raise Unanswered(_reason(error), Exchange("", "", "", "", "", request)) from error
 
 
@@ -61,7 +63,7 @@ def _read(answer: httpx.Response, deadline: float) -> bytes:
     patience = time.monotonic() + _STREAM_PATIENCE if streaming else deadline
     body = bytearray()
     try:
-        for chunk in answer.iter_bytes():
+        for chunk in _decoded(answer):
             body += chunk
             if len(body) > MAX_BODY or (streaming and _has_result(body)):
                 break
@@ -73,6 +75,24 @@ def _read(answer: httpx.Response, deadline: float) -> bytes:
         if not streaming:
             raise
     return bytes(body)
+
+
+def _decoded(answer: httpx.Response) -> Iterator[bytes]:
+    """The body in small pieces. Nobody asked for a coding, so one layer is undone, and never all of it at once."""
+    coding = answer.headers.get("content-encoding", "identity").strip().lower()
+    if coding == "identity" or answer.is_stream_consumed:
+        yield from answer.iter_raw() if not answer.is_stream_consumed else answer.iter_bytes()
+        return
+    if coding not in ("gzip", "x-gzip", "deflate"):
+        raise httpx.DecodingError(f"the body is coded as {coding[:40]!r}, which nobody asked for")
+    inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)  # finds out by itself whether it is gzip or zlib
+    try:
+        for packed in answer.iter_raw():
+            yield inflate.decompress(packed, MAX_BODY)
+            while inflate.unconsumed_tail:
+                yield inflate.decompress(inflate.unconsumed_tail, MAX_BODY)
+    except zlib.error as error:
+        raise httpx.DecodingError(f"the body is no {coding}: {error}") from None
 
 
 def _has_result(body: bytearray) -> bool:
@@ -88,4 +108,6 @@ def _reason(error: Exception) -> str:
         return "no complete answer in time"
     if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError):
         return "the connection was cut, or what came was not HTTP"
+    if isinstance(error, UnicodeError):
+        return "what the target told us to send cannot be sent"
     return f"{type(error).__name__}: {error}"

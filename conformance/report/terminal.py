@@ -41,13 +41,13 @@ class Terminal:
     def preflight(self, findings: Iterable[Mapping[str, str]]) -> None:
         """The preflight, in a section of its own."""
         self._line("Preflight")
-        for finding in printable(list(findings)):
+        for finding in printable(list(findings), lines=False):
             self._line(f"  {_STATES[finding['status']]} {finding['name']:<11} {finding['text']}")
         self._line("")
 
     def result(self, number: int, total: int, result: Mapping[str, Any]) -> None:
         """One result, below the heading of its topic."""
-        result = printable(result)
+        result = printable(result, lines=False)
         phase = f"{_TITLES.get(result['role'], result['role'])} › {result['topic']}"
         if phase != self._phase:
             self._phase = phase
@@ -60,7 +60,7 @@ class Terminal:
 
     def summary(self, document: Mapping[str, Any], artifacts: Iterable[str] = ()) -> None:
         """Counts, the problems once more, the files written, and the verdict."""
-        document = printable(document)
+        document = printable(document, lines=False)
         bad = [result for result in document["results"] if is_bad(result)]
         if bad and document["verdict"]["exit_code"] != _NO_TARGET:
             self._line("\nProblems")
@@ -112,17 +112,23 @@ def is_bad(result: Mapping[str, Any]) -> bool:
     return result["verdict"] in ("fail", "warn", "error") or result["counts"]
 
 
-def printable(value: Any) -> Any:
-    """A text, or all texts of a document, without control characters: a target must not write on the terminal."""
+def printable(value: Any, *, lines: bool = True) -> Any:
+    """A text, or all texts of a document, without control characters: a target must not write on the terminal.
+
+    Args:
+        value: What is to be shown.
+        lines: Whether line ends stay. Where a target's words stand in a line of ours, they must not begin another: it
+            could look like a verdict, or in a CI log be a command of the runner (`::stop-commands::`).
+    """
     if isinstance(value, str):
         return "".join(
-            character if character == "\n" or character.isprintable() else "\N{REPLACEMENT CHARACTER}"
+            character if (lines and character == "\n") or character.isprintable() else "\N{REPLACEMENT CHARACTER}"
             for character in value
         )
     if isinstance(value, Mapping):
-        return {key: printable(item) for key, item in cast("Mapping[str, Any]", value).items()}
+        return {key: printable(item, lines=lines) for key, item in cast("Mapping[str, Any]", value).items()}
     if isinstance(value, list):
-        return [printable(item) for item in cast("list[Any]", value)]
+        return [printable(item, lines=lines) for item in cast("list[Any]", value)]
     return value
 
 

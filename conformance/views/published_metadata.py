@@ -3,15 +3,15 @@
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any, TypeVar, cast
-from urllib.parse import urlsplit
 
 from conformance.check import Blocked, NotApplicable
 from conformance.session import Session, View
-from conformance.views.answers import members
+from conformance.views.answers import http_url, members
 from conformance.views.resource_server import ResourceServer
 from conformance.wire import Unanswered
 from mcp_demo.exchange.model import Exchange, Request
 from mcp_demo.oauth import server_metadata
+from mcp_demo.oauth.errors import ProtocolViolation
 
 T = TypeVar("T")
 
@@ -55,14 +55,18 @@ class PublishedMetadata(View):
         """
         listed: Any = self.session.view(ResourceServer).metadata[1].get("authorization_servers")
         first: Any = cast("list[Any]", listed)[0] if isinstance(listed, list) and listed else None
-        if not isinstance(first, str) or urlsplit(first).scheme not in ("https", "http"):
+        if http_url(first) is None:
             raise Blocked("The resource metadata names no authorization server; the rs checks say more.")
-        return first
+        return str(first)
 
     @property
     def documents(self) -> Sequence[Exchange]:
         """What is at each address that clients derive from the issuer, in their order."""
-        return [self.document(url) for url in server_metadata.candidate_urls(self.issuer)]
+        try:
+            urls = server_metadata.candidate_urls(self.issuer)
+        except ProtocolViolation as reason:
+            raise Blocked(f"No client can use this issuer: {reason} The rs checks say more.") from None
+        return [self.document(url) for url in urls]
 
     def document(self, url: str) -> Exchange:
         """A metadata document."""
@@ -99,8 +103,8 @@ class PublishedMetadata(View):
             Blocked: It should be, but is not.
         """
         url: Any = self.metadata[1].get(f"{name}_endpoint")
-        if isinstance(url, str) and urlsplit(url).scheme in ("https", "http"):
-            return url
+        if http_url(url) is not None:
+            return str(url)
         if name == "registration":
             raise NotApplicable("Registration is not offered.")
         raise Blocked(f"The metadata names no {name} endpoint; as.metadata.fields says more.")

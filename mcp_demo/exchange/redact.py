@@ -199,7 +199,6 @@ def _event_line(line: str) -> str:
 
 def _maybe_json(text: str) -> str:
     try:
-        document = json.loads(text)
+        return json.dumps(redact_json(json.loads(text)), ensure_ascii=False)
     except (ValueError, RecursionError):
         return redact_text(text)
-    return json.dumps(redact_json(document), ensure_ascii=False)
