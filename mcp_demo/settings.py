@@ -11,10 +11,16 @@ from typing import Literal, Self
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from mcp_demo.cognito import SCOPE_NAMES
 from mcp_demo.errors import SetupError
 
 Audience = Literal["resource", "scope"]
 """How a token shows that it is meant for the MCP server: by `aud`, or, for pools without resource binding, by scope."""
+
+TokenProfile = Literal["cognito", "rfc9068"]
+"""How a token shows that it is an access token: by `token_use`, as Cognito's do, or by `typ` at+jwt (RFC 9068 §2.1)."""
+
+ScopeName = Literal["read", "write"]
 
 
 def default_state() -> Path:
@@ -54,6 +60,10 @@ class Issuer(BaseModel):
     issuer: str = Field(description="As in `iss`.")
     jwks_uri: str = Field(description="Where it publishes its signing keys.")
     audience: Audience = "resource"
+    profile: TokenProfile = "cognito"
+    scopes: tuple[ScopeName, ...] = Field(
+        default=SCOPE_NAMES, description="What it may grant; further scopes in its tokens count for nothing."
+    )
 
 
 class ServerSettings(Settings):
@@ -64,7 +74,7 @@ class ServerSettings(Settings):
     issuer: str = Field(description="The user pool's issuer, as in `iss`.")
     jwks_uri: str = Field(description="Where the user pool publishes its signing keys.")
     audience: Audience = "resource"
-    more_issuers: list[Issuer] = Field(default=[], description="Further issuers, each with its own audience rule.")
+    more_issuers: list[Issuer] = Field(default=[], description="Further issuers, each with its own rules.")
     leeway: int = Field(default=0, ge=0, le=300, description="Seconds of tolerance on the times in a token.")
     allowed_origins: list[str] = Field(default=[], description="Origins of browser pages that may call the server.")
     allowed_hosts: list[str] = Field(default=[], description="Values of Host besides that of mcp_url, behind a proxy.")

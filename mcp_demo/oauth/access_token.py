@@ -53,7 +53,8 @@ REASONS: Mapping[Reason, str] = {
 MAX_TOKEN_LENGTH = 8192
 _MAX_HEADER_LENGTH = 683  # 512 octets in base64url
 _MAX_KEY_ID_LENGTH = 256
-_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
+_ACCESS_TOKEN_TYPES = frozenset({"at+jwt", "application/at+jwt"})
+_TYPES = _ACCESS_TOKEN_TYPES | {"jwt"}
 _LATEST_TIME = 253_402_300_799  # the year 9999: what lies beyond cannot be shown as a date
 _ISSUER_CLOCK_AHEAD = 60
 
@@ -81,8 +82,10 @@ class Rules:
         audience: `resource`: `aud` has to name the resource. `scope`, for user pools without resource binding: there is
             no `aud`, and one of `scopes` is granted.
         algorithm: The only acceptable `alg`, whatever the token says (RFC 8725 §3.1).
-        token_use: The required value of Cognito's `token_use`, which tells access tokens from ID tokens.
+        token_use: The required value of Cognito's `token_use`, which tells access tokens from ID tokens. None, for
+            issuers that keep to RFC 9068: `typ` has to be `at+jwt`, which says the same.
         leeway: Seconds of tolerance on `exp`, `nbf` and `iat`.
+        withheld: Scopes that this issuer may not grant; in its tokens they count for nothing.
     """
 
     issuer: str
@@ -90,8 +93,9 @@ class Rules:
     scopes: frozenset[str]
     audience: Literal["resource", "scope"] = "resource"
     algorithm: str = "RS256"
-    token_use: str = "access"  # noqa: S105 - a claim's value, not a password
+    token_use: str | None = "access"  # noqa: S105 - a claim's value, not a password
     leeway: int = 0
+    withheld: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,7 @@ class Unverified:
     key_id: str
     issuer: str
     algorithm: str
+    kind: str
     token: str = field(repr=False)
     claims: Mapping[str, Any] = field(repr=False)
 
@@ -135,8 +140,8 @@ def read(token: str) -> Unverified:
         raise TokenRejected("size")
     _decode(segments[2])
     header, claims = _object(segments[0]), _object(segments[1])
-    key_id, algorithm = _check_header(header)
-    return Unverified(key_id, _string(claims, "iss"), algorithm, token, claims)
+    key_id, algorithm, kind = _check_header(header)
+    return Unverified(key_id, _string(claims, "iss"), algorithm, kind, token, claims)
 
 
 def verify(unverified: Unverified, key: RSAKey, rules: Rules, now: float) -> AccessToken:
@@ -153,10 +158,9 @@ def verify(unverified: Unverified, key: RSAKey, rules: Rules, now: float) -> Acc
     claims = unverified.claims
     if claims["iss"] != rules.issuer:
         raise TokenRejected("issuer")
-    if claims.get("token_use") != rules.token_use:
-        raise TokenRejected("token_use")
+    _check_use(unverified, rules)
     expires_at = _check_times(claims, rules.leeway, now)
-    scopes = _scopes(claims)
+    scopes = tuple(scope for scope in _scopes(claims) if scope not in rules.withheld)
     _check_audience(claims, scopes, rules)
     return AccessToken(
         issuer=rules.issuer,
@@ -168,7 +172,7 @@ def verify(unverified: Unverified, key: RSAKey, rules: Rules, now: float) -> Acc
     )
 
 
-def _check_header(header: Mapping[str, Any]) -> tuple[str, str]:
+def _check_header(header: Mapping[str, Any]) -> tuple[str, str, str]:
     if "crit" in header or "b64" in header:  # we understand no extension (RFC 7515 §4.1.11)
         raise TokenRejected("header")
     algorithm, key_id, kind = header.get("alg"), header.get("kid"), header.get("typ", "JWT")
@@ -178,7 +182,7 @@ def _check_header(header: Mapping[str, Any]) -> tuple[str, str]:
         raise TokenRejected("header")
     if not isinstance(key_id, str) or not 0 < len(key_id) <= _MAX_KEY_ID_LENGTH:
         raise TokenRejected("header")
-    return key_id, algorithm
+    return key_id, algorithm, kind.lower()
 
 
 def _check_signature(unverified: Unverified, key: RSAKey, algorithm: str) -> None:
@@ -190,6 +194,16 @@ def _check_signature(unverified: Unverified, key: RSAKey, algorithm: str) -> Non
         jws.deserialize_compact(unverified.token, key, registry=registry)
     except (JoseError, ValueError) as error:
         raise TokenRejected("signature") from error
+
+
+def _check_use(unverified: Unverified, rules: Rules) -> None:
+    """An access token, and nothing else that the issuer signs with the same key (RFC 9068 §4, RFC 8725 §3.11)."""
+    if rules.token_use is None:
+        is_access_token = unverified.kind in _ACCESS_TOKEN_TYPES
+    else:
+        is_access_token = unverified.claims.get("token_use") == rules.token_use
+    if not is_access_token:
+        raise TokenRejected("token_use")
 
 
 def _check_times(claims: Mapping[str, Any], leeway: int, now: float) -> float:

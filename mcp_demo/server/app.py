@@ -139,14 +139,19 @@ def _verifier(
             Rules(
                 issuer=issuer.issuer,
                 resource=settings.mcp_url,
-                scopes=frozenset(operations.all),
+                scopes=_granted(settings, issuer),
                 audience=issuer.audience,
                 algorithm=cognito.SIGNING_ALGORITHM,
-                token_use=cognito.TOKEN_USE_ACCESS,
+                token_use=cognito.TOKEN_USE_ACCESS if issuer.profile == "cognito" else None,
                 leeway=settings.leeway,
+                withheld=frozenset(operations.all) - _granted(settings, issuer),
             ),
             SigningKeys(issuer.jwks_uri, http),
         )
         for issuer in (first, *settings.more_issuers)
     ]
     return TokenVerifier(trusted, clock)
+
+
+def _granted(settings: ServerSettings, issuer: Issuer) -> frozenset[str]:
+    return frozenset(cognito.scope(settings.mcp_url, name) for name in issuer.scopes)
