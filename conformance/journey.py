@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from conformance.check import Blocked
+from mcp_demo.exchange.model import Exchange
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page, Playwright
@@ -38,6 +39,7 @@ class Journey:
         stops: The pages that asked something of the person.
         end: In plain words, where the way ended.
         last: The page where it ended, if it did not come back.
+        exchange: The whole way as one exchange.
     """
 
     returned: str | None
@@ -45,6 +47,7 @@ class Journey:
     stops: tuple[Stop, ...] = ()
     end: str = ""
     last: Stop | None = None
+    exchange: Exchange | None = None
 
 
 class Traveller(Protocol):

@@ -4,6 +4,7 @@ A login is dear: one grant serves all checks that look at a successful flow, and
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import urlencode, urlsplit
 
@@ -96,19 +97,18 @@ class AuthorizationServer(Registering):
         journey = self._go(url, redirect_uri, approve)
         back = (("location", journey.returned),) if journey.returned else ()
         answer = Response(302 if journey.returned else 200, back, journey.end.encode() if not journey.returned else b"")
-        self.session.look_at(
-            Exchange(
-                name,
-                "The whole way through the pages, in a browser.",
-                "OAuth 2.1 §4.1",
-                "browser",
-                "authorization server",
-                Request("GET", url),
-                answer,
-                phase="authorization",
-            )
+        exchange = Exchange(
+            name,
+            "The whole way through the pages, in a browser.",
+            "OAuth 2.1 §4.1",
+            "browser",
+            "authorization server",
+            Request("GET", url),
+            answer,
+            phase="authorization",
         )
-        return journey
+        self.session.look_at(exchange)
+        return replace(journey, exchange=exchange)
 
     def _go(self, url: str, redirect_uri: str, approve: bool) -> Journey:
         assert self.target.sign_in is not None  # noqa: S101 - asked before

@@ -8,6 +8,7 @@ from conformance.target import Capability
 from conformance.views.authorization_server import AuthorizationServer
 from conformance.views.forms import leads_to, location, pairs, parameters
 from conformance.views.grants import LONG_STATE, STATE
+from mcp_demo.exchange.model import Exchange
 
 _NEEDS = (Capability.SIGN_IN, Capability.CLIENT)
 
@@ -19,6 +20,11 @@ def _responses(server: AuthorizationServer) -> dict[str, str]:
     with suppress(Blocked):
         denial = server.denied.returned
     return {name: url for name, url in (("success", success), ("refusal", denial)) if url is not None}
+
+
+def _shown(server: AuthorizationServer, name: str) -> Exchange | None:
+    """The exchange with this answer, as evidence."""
+    return (server.main[0].journey if name == "success" else server.denied).exchange
 
 
 def _both(server: AuthorizationServer, problems: Problems) -> Problems:
@@ -76,7 +82,7 @@ def iss(server: AuthorizationServer) -> Problems:
 def _iss(server: AuthorizationServer) -> Problems:
     for name, url in _responses(server).items():
         if "iss" not in parameters(url):
-            yield Problem(f"no iss on {name}")
+            yield Problem(f"no iss on {name}", _shown(server, name))
 
 
 @checks.add(
