@@ -46,7 +46,7 @@ _CLAIMS: Mapping[str, tuple[str, str]] = {
     "version": ("the version of Cognito's token format", "Cognito docs › Access token"),
     "origin_jti": ("ties it to the sign-in, so that both can be revoked", "Cognito docs › Access token"),
     "event_id": ("the sign-in, as the logs name it", "Cognito docs › Access token"),
-    "cognito:username": ("the user's name in the pool, in an ID token", "Cognito docs › Verifying tokens"),
+    "cognito:username": ("the user's name in the pool", ""),
     "at_hash": ("ties an ID token to its access token", "OIDC Core §3.1.3.6"),
 }
 _RULED = frozenset({"iss", "aud", "exp", "nbf", "iat", "token_use", "scope", "client_id", "sub"})
@@ -66,7 +66,9 @@ def token(thing: str | Exchange, run: Run) -> Shown:
     missing = dict.fromkeys(_required(rules) - claims.keys()) if claims else {}
     rows = [_row("header", name, value, *_HEADER.get(name, ("", "")), "") for name, value in header.items()]
     rows += [
-        _row("claim", name, value, *_CLAIMS.get(name, ("", "")), _alone(name, value, rules))
+        _row(
+            "claim", name, value, *_CLAIMS.get(name, ("this server has no rule for it", "")), _alone(name, value, rules)
+        )
         for name, value in sorted((claims | missing).items(), key=_place)
     ]
     return _drawn(raw, refused, signature, rows)
@@ -186,7 +188,7 @@ def _drawn(raw: str, refused: Reason | None, signature: str, rows: list[Row]) ->
     )
     text = [f"Token {short}", said, ""]
     text += [
-        f"{part:<6}  {name:<10}  {value}  {verdict}" + (f"  ({meaning}; {section})" if meaning else "")
+        f"{part:<6}  {name:<10}  {value}  {verdict}  ({'; '.join(filter(None, (meaning, section)))})"
         for part, name, value, meaning, section, verdict in rows
     ]
     return Shown(html, "\n".join([*text, f"signature  {signature}"]))
