@@ -171,6 +171,12 @@ def test_a_target_cannot_write_control_characters_on_the_terminal(leaky: dict[st
     assert not set("\x1b\x07\r") & set(_on_terminal(leaky))
 
 
+def test_a_target_cannot_begin_a_line_of_the_terminal(leaky: dict[str, Any]) -> None:
+    forged = "x\n::stop-commands::x\nThe target conforms."
+    leaky["results"][0]["received"] = leaky["preflight"][0]["text"] = forged
+    assert not re.search("^(::|The target conforms)", _on_terminal(leaky), re.MULTILINE)
+
+
 def _known(tmp_path: Path, text: str) -> tuple[baseline.Known, ...]:
     file = tmp_path / "baseline.yaml"
     file.write_text(text, encoding="utf-8")

@@ -1,5 +1,6 @@
 """Targets that are no protected MCP server, or hardly answer: a clear verdict, no false pass, no traceback."""
 
+import gzip
 import socket
 import threading
 from collections.abc import Callable, Generator
@@ -8,13 +9,14 @@ from contextlib import contextmanager, suppress
 import httpx
 import pytest
 
-from conformance import catalogue
+from conformance import catalogue, document
 from conformance.catalogue import Selection
 from conformance.requirements import REVISIONS
 from conformance.result import Report
 from conformance.run import judge
 from conformance.session import Session
 from conformance.target import Target
+from conformance.wire import MAX_BODY, Unanswered
 from mcp_demo.exchange.model import Exchange, Request
 
 _CHECKS = Selection(roles=("resource-server",)).of(catalogue.load())
@@ -207,3 +209,45 @@ def _listening(serve: Callable[[socket.socket], None]) -> Generator[int]:
     accepting.join(5)
     for thread in threads:
         thread.join(5)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_packed_answer_is_unpacked_no_further_than_it_is_read(layers: int) -> None:
+    packed = b"0" * 50_000_000
+    for _ in range(layers):
+        packed = gzip.compress(packed)
+    coding = ", ".join(["gzip"] * layers)
+    head = f"HTTP/1.1 200 OK\r\ncontent-encoding: {coding}\r\ncontent-length: {len(packed)}\r\n\r\n".encode()
+    with _listening(lambda connection: connection.sendall(head + packed)) as port:
+        url = f"http://127.0.0.1:{port}/mcp"
+        try:
+            exchange = Session(Target(url)).send(Exchange("Bomb", "", "", "suite", "server", Request("GET", url, ())))
+        except Unanswered as failure:
+            assert "nobody asked for" in str(failure)
+            return
+    assert exchange.response is not None
+    assert len(exchange.response.body) <= 3 * MAX_BODY
+
+
+@pytest.mark.parametrize("depth", [600, 900])
+def test_metadata_of_any_depth_can_be_reported(depth: int) -> None:
+    nested = b'{"resource": ' + b"[" * depth + b"]" * depth + b"}"
+    report = _judge(lambda request: httpx.Response(200, content=nested, headers={"content-type": "application/json"}))
+    assert document.build(report)["results"]
+
+
+@pytest.mark.parametrize("issuer", ["http://[::1", "http://localhost:99999/x", "http://localhost:1/\n::x", "http://a/"])
+def test_an_issuer_that_is_no_url_is_no_failure_of_the_suite(issuer: str) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"resource": _URL, "authorization_servers": [issuer]})
+
+    target = Target(_URL)
+    checks = Selection(roles=("authorization-server",)).of(catalogue.load())
+    _verdicts(judge(target, checks, session=Session(target, transport=httpx.MockTransport(answer))))
+
+
+def test_what_cannot_be_sent_is_no_answer() -> None:
+    session = Session(Target(_URL), transport=httpx.MockTransport(lambda request: httpx.Response(200)))
+    request = Request("DELETE", _URL, (("authorization", "Bearer \u4e00"),))
+    with pytest.raises(Unanswered, match="cannot be sent"):
+        session.send(Exchange("Clean up", "", "", "suite", "server", request))
