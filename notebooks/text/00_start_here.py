@@ -22,6 +22,10 @@
 #
 # ![Client, MCP server, bridge and user pool, with six numbered arrows between them](../docs/images/overview.svg)
 #
+# *MCP*, the Model Context Protocol, lets a program call *tools* on a server. *OAuth* is how the program gets permission for
+# that. Amazon *Cognito* keeps people's accounts in a *user pool*, and signs tokens for them. The *bridge* is ours, and stands
+# between the two.
+#
 # Three labels keep apart what is easily mixed up:
 #
 # | Label | Means |
@@ -95,22 +99,25 @@ lab.show({"scheme": challenge.scheme, **challenge.parameters})
 # %% [markdown]
 # ## Step 3 · Ask the server who protects it
 #
-# The server does not sign anybody in. It only says whom it trusts to do so: an *authorization server*.
+# The server does not sign anybody in. It only says whom it trusts to do so: an *authorization server*. The
+# document that says it is called *protected resource metadata* ([RFC 9728](https://www.rfc-editor.org/rfc/rfc9728#section-3)).
 
 # %%
 lab.next_step(flow)
 
 # %% [markdown]
 # `resource` is the server's own name for itself. The client repeats it in every request for a token, so that the
-# token is made for this server and is worthless at any other ([RFC 8707](https://www.rfc-editor.org/rfc/rfc8707)).
+# token is made for this server and is worthless at any other ([RFC 8707 §2](https://www.rfc-editor.org/rfc/rfc8707#section-2)).
 #
 # `authorization_servers` names the bridge, not Cognito. The next step shows why.
 
 # %% [markdown]
 # ## Step 4 · Ask the authorization server what it can do
 #
-# One more document. **MCP requires** that a client goes no further unless it finds `S256` in
-# `code_challenge_methods_supported`: without it, a stolen code could be turned into tokens.
+# One more document, the *authorization server metadata*. **MCP requires** that a client goes no further unless it finds
+# `S256` in `code_challenge_methods_supported`
+# ([MCP, Authorization Code Protection](https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization/security-considerations#authorization-code-protection)).
+# It stands for a protection that you meet in steps 5 and 7.
 
 # %%
 lab.next_step(flow)
@@ -118,7 +125,7 @@ lab.next_step(flow)
 # %% [markdown]
 # Here is the reason for the bridge. **Cognito does** support S256, but its metadata does not say so, and it has no
 # [RFC 8414](https://www.rfc-editor.org/rfc/rfc8414) document: a strict client stops here. **The bridge adds** the document,
-# and `iss` in responses, so that a client can tell who answered.
+# and `iss` (*issuer*: the server's name) in responses, so that a client can tell who answered.
 #
 # So far the client has only read. This is the flow up to here:
 
@@ -152,13 +159,14 @@ lab.next_step(flow)
 # Look at the address above each picture: the bridge asks whether you agree, the user pool asks for the password, and the
 # client sees neither page.
 #
-# `code_challenge` is the hash of a secret that stays with the client ([RFC 7636](https://www.rfc-editor.org/rfc/rfc7636)).
+# `code_challenge` is the hash of a secret that stays with the client: together they are called *PKCE*
+# ([RFC 7636](https://www.rfc-editor.org/rfc/rfc7636#section-1.1)).
 # `state` lets the client recognise the answer to its own question.
 
 # %% [markdown]
 # ## Step 6 · Take the code, but check who brings it
 #
-# The browser came back with a `code`. Anyone can send a browser to that address, so the client first compares two values
+# The browser came back with a `code`, which the client will trade for tokens. Anyone can send a browser to that address, so the client first compares two values
 # with what it remembered.
 
 # %%
@@ -172,7 +180,7 @@ lab.show({
 
 # %% [markdown]
 # Two times `True`, so the code may be used. **MCP requires** the comparison of `iss` letter by letter
-# ([RFC 9207](https://www.rfc-editor.org/rfc/rfc9207)): it is what stops a hostile authorization server from collecting the
+# ([RFC 9207 §2.4](https://www.rfc-editor.org/rfc/rfc9207#section-2.4)): it is what stops a hostile authorization server from collecting the
 # codes of an honest one.
 
 # %% [markdown]
