@@ -57,7 +57,8 @@ lab.show({"scheme": challenge.scheme, **challenge.parameters})
 # %% [markdown]
 # `Bearer` is the scheme of access tokens: whoever bears one may use it, as with a coin
 # ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750#section-1)). `resource_metadata` says where to read on, `scope` which
-# permission is enough to begin.
+# permission is enough to begin. All of it is said by the MCP server alone: neither Cognito nor the bridge has a part in this
+# notebook.
 #
 # ## Step 3 · Why not just split at commas?
 #
@@ -134,7 +135,7 @@ lab.show({name: f"{one.status} · {told[name]}" for name, one in answers.items()
 lab.show(challenge_of(answers["nonsense"]).parameters)
 
 # %% [markdown]
-# `error` is for programs, `error_description` for people. The rest is as before, so a client whose token has died can go the
+# `error` is for programs, `error_description` for people. (A *JWT* is what these tokens are made of: notebook 07.) The rest is as before, so a client whose token has died can go the
 # same way as a new one.
 #
 # Does the server repeat what it was sent? Try a token that ends the quoted text, and goes on with a lie:
@@ -190,7 +191,8 @@ lab.show({door: ask(run, request).response.status for door, request in requests.
 # `/admin` does not exist, and is `401` all the same: what is not open on purpose is closed. This is called *default deny*.
 # Two doors are open on purpose. One says that the server is alive, the other is the document of the next notebook.
 #
-# **MCP requires** authorization for every request, so it sits in front of the whole server, not inside single tools.
+# **MCP requires** authorization
+# [for every request](https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization#token-requirements), so it sits in front of the whole server, not inside single tools.
 #
 # ## Step 8 · What a browser needs
 #
@@ -220,7 +222,7 @@ cors = {name: value for name, value in seen.headers if name.startswith("access-c
 lab.show({"status": seen.status, **cors})
 
 # %% [markdown]
-# `access-control-expose-headers` is the line that is forgotten most. Without it the page sees a `401`, but where
+# `access-control-expose-headers` is easily forgotten. Without it the page sees a `401`, but where
 # `WWW-Authenticate` stands it reads `null`, and never learns where to go
 # ([Fetch Standard](https://fetch.spec.whatwg.org/#http-access-control-expose-headers)).
 #
@@ -232,14 +234,14 @@ body = stranger.body.decode()
 lab.show({"status": stranger.status, "challenge": challenge_of(stranger), "body": body})
 
 # %% [markdown]
-# `403`, and no challenge: there is nothing to sign in for. **MCP requires** that servers check `Origin`, since a page that you merely visit could
-# otherwise talk to servers on your own machine
+# `403`, and no challenge: there is nothing to sign in for. **MCP requires** that servers check `Origin`, since a page that you
+# merely visit could otherwise talk to servers on your own machine
 # ([Streamable HTTP](https://modelcontextprotocol.io/specification/2026-07-28/basic/transports/streamable-http#security-warning)).
 #
 # ## Your turn
 #
-# Three servers are broken on purpose; each bug is one that the conformance suite knows how to find. `break_it` shows the bug and
-# what a check saw. Then you repair it in a line or two, and the same check judges again. `lab.hint("…")` in a new cell helps, a
+# Three servers are broken on purpose, each with a bug that the *conformance suite* finds: little programs, called checks, that
+# look for such bugs (notebook 10). `break_it` shows the bug and what a check saw. Then you repair it in a line or two, and the same check judges again. `lab.hint("…")` in a new cell helps, a
 # little more each time. Change only what stands under `TODO`.
 #
 # ### A challenge that leads nowhere
@@ -278,7 +280,8 @@ lab.check("do-not-blame", repair)
 
 # %% [markdown]
 # Would you have noticed these two without the suite? With the first, some clients still find the document by looking
-# (notebook 03). With the second, all goes well until a client tries to refresh what it never had.
+# (notebook 03). With the second, all goes well until a client tries to renew (*refresh*, notebook 08) a token that it
+# never had.
 #
 # ### A challenge that pages cannot see
 
