@@ -86,9 +86,10 @@ found
 # | `bearer_methods_supported` | how a token is sent: in the header, nowhere else |
 # | `resource_name` | what people call it |
 #
-# **MCP requires** the document, and `authorization_servers` in it
-# ([RFC 9728 §2](https://www.rfc-editor.org/rfc/rfc9728#section-2)). **Cognito does** not come in here: the document is the MCP
-# server's own.
+# **MCP requires** the document, and
+# [`authorization_servers` in it](https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization/authorization-server-discovery#protected-resource-metadata-discovery-requirements);
+# RFC 9728 [§2](https://www.rfc-editor.org/rfc/rfc9728#section-2) has all members. Cognito has no part in it: the document is
+# the MCP server's own.
 #
 # ## Step 3 · `resource`, letter by letter
 #
@@ -98,7 +99,7 @@ found
 lab.predict(
     "The document says http://localhost/mcp. For which of these URLs may a client use it?",
     {
-        "http://localhost/mcp/": "A slash more. Often the same to a web server, but another audience to a token.",
+        "http://localhost/mcp/": "A slash more. Often the same to a web server, but another server to a token.",
         "http://127.0.0.1/mcp": "The same machine, but another name. Names are compared, not machines.",
         "http://localhost/mcp only": "Byte for byte: no rule about slashes, case or ports has to be agreed on.",
     },
@@ -121,13 +122,13 @@ for called in (f"{run.server}/", elsewhere, run.server.replace("/mcp", "/MCP")):
         validate_resource(parse(document), called)
 
 # %% [markdown]
-# Three refusals ([RFC 9728 §3.3](https://www.rfc-editor.org/rfc/rfc9728#section-3.3)). It looks pedantic, and it is what people
-# stumble over most: the URL typed into a client has a slash that the server's configuration has not. The cure is one spelling
+# Three refusals ([RFC 9728 §3.3](https://www.rfc-editor.org/rfc/rfc9728#section-3.3)). It looks pedantic, and is easy
+# to stumble over: the URL typed into a client has a slash that the server's configuration has not. The cure is one spelling
 # everywhere.
 #
 # ## Step 4 · The attack that this stops
 #
-# Somebody runs a free and useful MCP server, and wants tokens for *yours*. So his server publishes a copy of your document:
+# Somebody runs a free and useful MCP server, and wants tokens for *yours*. So that server publishes a copy of your document:
 # byte for byte, with your name and your authorization server in it.
 
 # %%
@@ -205,8 +206,8 @@ for known in (None, "http://localhost:7777"):
 # %% [markdown]
 # Without credentials it takes the first. With some, it goes where they are from: **MCP requires** that credentials of one
 # authorization server are
-# [never used at another](https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization/client-registration#authorization-server-binding). Many clients only ever look at the first, so a
-# server lists the one that suits everybody first. Notebook 09 runs two.
+# [never used at another](https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization/client-registration#authorization-server-binding).
+# So a server lists the one that suits newcomers first. Notebook 09 runs two.
 #
 # ## Step 7 · What else is in the answer
 #
@@ -220,7 +221,7 @@ lab.show({name: page.response.header(name) for name in names})
 # %% [markdown]
 # `max-age=300`: a client may keep the document for five minutes. Who moves to another authorization server serves both for at
 # least that long. `access-control-allow-origin: *` lets pages of any origin read it. That is right here: the document is the
-# same for everybody and holds no secret.
+# same for everybody and holds no secret. (The server itself answers only pages of origins that it knows: notebook 02.)
 #
 # ## Step 8 · What a client refuses
 #
@@ -239,8 +240,8 @@ for mistake in ({"authorization_servers": []}, {"authorization_servers": run.bri
 #
 # ## Your turn
 #
-# Three documents are broken on purpose. Look at the bug, repair it in a line or two, and let the check of the conformance suite
-# judge again; `lab.hint("…")` in a new cell helps. Change only what stands under `TODO`.
+# Three documents are broken on purpose. Look at the bug, repair it in a line or two, and let the same check judge again. It is
+# one of the *conformance suite*, little programs that look for such bugs (notebook 10); `lab.hint("…")` in a new cell helps. Change only what stands under `TODO`.
 #
 # ### The helpful URL class
 #
@@ -304,10 +305,10 @@ lab.check("leave-it-out", repair)
 # At <code>https://host/.well-known/oauth-protected-resource/a/mcp</code>, then at the root of the host.
 # </details>
 # <details><summary>2 · Why is <code>resource</code> compared byte for byte?</summary>
-# It becomes the audience of tokens, which is compared like that too; and any rule for "nearly the same" is one that somebody
+# It becomes the <code>aud</code> of tokens, which is compared like that too; and any rule for "nearly the same" is one that somebody
 # can bend.
 # </details>
-# <details><summary>3 · An attacker serves a true copy of your document. What would he gain from a careless client?</summary>
+# <details><summary>3 · An attacker serves a true copy of your document. What is there to gain from a careless client?</summary>
 # A good token for your server: the person signs in where they always do, and the client sends the token to the attacker.
 # </details>
 # <details><summary>4 · Two authorization servers are listed. Who chooses, and how?</summary>
