@@ -60,7 +60,8 @@ for issuer in (run.bridge, run.issuer):
 # %% [markdown]
 # *Inserted* puts the well-known part between host and path ([RFC 8414 §3.1](https://www.rfc-editor.org/rfc/rfc8414#section-3.1));
 # *appended* puts it behind the path, as
-# [OpenID Connect Discovery](https://openid.net/specs/openid-connect-discovery-1_0.html) does. **MCP requires** of a client to try
+# [OpenID Connect Discovery](https://openid.net/specs/openid-connect-discovery-1_0.html) does. (*OpenID Connect* is a way to
+# sign people in, built on OAuth.) **MCP requires** of a client to try
 # them all, [in this order](https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization/authorization-server-discovery#authorization-server-metadata-discovery).
 #
 # ## Step 2 · Ask the user pool
@@ -186,7 +187,7 @@ lab.show({"issuer": metadata.issuer, "PKCE": metadata.code_challenge_methods_sup
 # **The bridge adds** this document. It says nothing that is not so: `S256` is checked by Cognito, the other endpoints are the
 # bridge's own. **MCP requires** one of the two kinds of document
 # ([Overview](https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization#overview)); the bridge publishes OAuth's
-# only, as it makes no ID tokens and should not be taken for an OpenID provider.
+# only, as it signs nobody in by OpenID Connect.
 #
 # ## Step 6 · The issuer, letter by letter
 #
@@ -202,9 +203,9 @@ for expected in (f"{run.bridge}/", run.bridge.replace("localhost", "127.0.0.1"),
 
 # %% [markdown]
 # The third is the interesting one: a copy of the bridge's document, published by somebody else
-# ([RFC 8414 §3.3](https://www.rfc-editor.org/rfc/rfc8414#section-3.3)). He could otherwise pass for the bridge.
+# ([RFC 8414 §3.3](https://www.rfc-editor.org/rfc/rfc8414#section-3.3)), who could otherwise pass for the bridge.
 #
-# So he writes his own name into it, leaves the sign-in to the honest bridge, and asks for the codes himself:
+# So the attacker puts another name into it, leaves the sign-in to the honest bridge, and asks for the codes:
 
 # %%
 mixed = {**bridge, "issuer": "http://localhost:7777", "token_endpoint": "http://localhost:7777/token"}
@@ -273,8 +274,8 @@ lab.show({"sends clients to": server.authorization_servers, "accepts tokens of":
 #
 # ## Your turn
 #
-# Three authorization servers are broken on purpose. Look at the bug, repair the document in a line or two, and let the check of
-# the conformance suite judge again; `lab.hint("…")` in a new cell helps. Change only what stands under `TODO`.
+# Three authorization servers are broken on purpose. Look at the bug, repair the document in a line or two, and let the same check
+# judge again. It is one of the *conformance suite*, little programs that look for such bugs (notebook 10); `lab.hint("…")` in a new cell helps. Change only what stands under `TODO`.
 #
 # ### Silent about PKCE
 #
@@ -295,7 +296,7 @@ lab.check("announce-pkce", repair)
 
 # %% [markdown]
 # As long as it is unsolved, the verdict says *not yet*; that is no error. Mind what you announce: the check also looks for
-# `plain`.
+# `plain`, the method that hides nothing (notebook 06).
 #
 # ### A slash too many
 
@@ -303,7 +304,8 @@ lab.check("announce-pkce", repair)
 lab.break_it("issuer_with_slash")
 
 # %% [markdown]
-# The client of step 6 refuses this one, and so do most.
+# The client of step 6 refuses this one, as every client has to
+# ([RFC 8414 §3.3](https://www.rfc-editor.org/rfc/rfc8414#section-3.3)).
 
 # %%
 def repair(document, server):
@@ -321,7 +323,7 @@ lab.check("one-issuer", repair)
 lab.break_it("dead_endpoint")
 
 # %% [markdown]
-# Unfold the exchange: the check asked the endpoint, and nobody was there.
+# Look at the exchange: the check asked the endpoint, and nobody was there.
 
 # %%
 def repair(document):
@@ -344,7 +346,7 @@ lab.check("promise-what-you-keep", repair)
 # <details><summary>3 · An issuer has a path. Where may its document lie?</summary>
 # OAuth's well-known part inserted before the path, OpenID's inserted, OpenID's appended; a client tries them in this order.
 # </details>
-# <details><summary>4 · What does a mix-up attacker want, and what betrays him?</summary>
+# <details><summary>4 · What does a mix-up attacker want, and what gives it away?</summary>
 # Codes of an honest authorization server. The <code>iss</code> in the answer names the honest one, not the one that was asked.
 # </details>
 # <details><summary>5 · The tokens name another issuer than the metadata. Is that a mistake?</summary>
