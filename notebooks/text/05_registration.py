@@ -188,8 +188,8 @@ lab.show({what: by_hand.said(by_hand.authorize(by_hand.request(run, where))) for
 #
 # ## Way 3 · It registers itself
 #
-# *Dynamic client registration*, DCR: one `POST`, and the client has a `client_id`. The newest revision of MCP calls it
-# deprecated in favour of documents, and most clients still use it. **The bridge adds** it with three AWS services:
+# *Dynamic client registration*, DCR: one `POST`, and the client has a `client_id`. The newest revision of MCP
+# [deprecates it](https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization/client-registration) in favour of documents. **The bridge adds** it with three AWS services:
 # API Gateway takes the request, a Lambda function checks it, a DynamoDB table keeps the result.
 #
 # A *grant* is a way to get tokens; the one with a browser and a person is `authorization_code`. This client wants a
@@ -211,7 +211,7 @@ lab.show(registered)
 # what it registered ([RFC 7591 §3.2.1](https://www.rfc-editor.org/rfc/rfc7591#section-3.2.1)): look at `grant_types`.
 # A grant without a person is nothing for a client that came by itself.
 #
-# Two secrets are in the answer: `client_secret`, to prove who it is at the token endpoint, and
+# Two secrets are in the answer: `client_secret`, to prove who it is when it trades a code for tokens, and
 # `registration_access_token`, to manage this registration. The card shows neither in full.
 
 # %% [markdown]
@@ -437,8 +437,8 @@ lab.show({what: f"{way.way}: {way.client_id}" for what, way in chosen.items()})
 # %% [markdown]
 # ## Break it, and mend it
 #
-# `break_it` starts the reference server once more, inside this notebook, with a bug on purpose. The conformance suite
-# attacks it, and shows what it found. Your running system is not touched.
+# `break_it` starts a copy of the bridge, inside this notebook, with a bug on purpose. The *conformance suite*, little programs
+# that look for such bugs (notebook 10), attacks it and shows what it found. Your running system is not touched.
 #
 # The first bug: somebody forgot to look at redirect URIs.
 
