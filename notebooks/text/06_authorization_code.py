@@ -122,7 +122,8 @@ lab.show({f"no {name}": by_hand.said(by_hand.authorize(pending.url, **{name: Non
 # %% [markdown]
 # Two end on a page; they are checked first. Then errors are *redirected*, so that the client learns of them. Three are
 # no errors for the server: without `scope` it offers the least, and it serves one resource only. All the same, **MCP
-# requires** of clients that they send `resource`, and a client without `state` could not recognise its answer.
+# requires** of clients that they
+# [send `resource`](https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization#resource-parameter-implementation), and a client without `state` could not recognise its answer.
 #
 # ## Attack 1 · A redirect URI that is almost right
 #
@@ -144,7 +145,7 @@ lab.show({what: by_hand.said(by_hand.authorize(pending.url, redirect_uri=uri)) f
 # %% [markdown]
 # One is let in. The others end on a page, and the browser goes nowhere. **MCP requires** the exact comparison
 # ([OAuth 2.1 §2.3.1](https://datatracker.ietf.org/doc/html/draft-ietf-oauth-v2-1-13#section-2.3.1)): every rule that is
-# kinder, a prefix, a wildcard, has been used to steal codes. **Cognito does** compare exactly, but only the bridge's own address.
+# kinder, a prefix, a wildcard, can be used to steal codes ([RFC 9700 §4.1](https://www.rfc-editor.org/rfc/rfc9700#section-4.1)). **Cognito does** compare exactly, but only the bridge's own address.
 # **The bridge adds** the comparison for its clients.
 
 # %% [markdown]
@@ -224,7 +225,8 @@ with lab.expect_refusal(StateMismatch):
 #
 # ## Attack 3 · The mix-up
 #
-# A client may know several authorization servers, and one of them is evil. The client asks *evil*; evil sends the
+# Notebook 04 shows how this one begins, with a forged document; here is how it ends. A client may know several
+# authorization servers, and one of them is evil. The client asks *evil*; evil sends the
 # browser on to the *honest* one, where you really sign in. An honest code comes back, with the right `state`.
 
 # %%
@@ -376,8 +378,8 @@ lab.show({"clients of the thief that were removed": strategies.tidy(run, "Calend
 # %% [markdown]
 # ## Break it, and mend it
 #
-# `break_it` starts the reference server once more, inside this notebook, with a bug on purpose, and lets the conformance
-# suite attack it. The first bug is a comparison that is too kind.
+# `break_it` starts a copy of the bridge, inside this notebook, with a bug on purpose, and lets the *conformance suite*
+# attack it: little programs that look for such bugs (notebook 10). The first bug is a comparison that is too kind.
 
 # %%
 lab.break_it("prefix")
