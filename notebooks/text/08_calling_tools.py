@@ -87,8 +87,8 @@ lab.show(forge.present(run.server, held.access_token, "a token with read only", 
 # %% [markdown]
 # The challenge names the error, `insufficient_scope`, and the scopes this call needs
 # ([RFC 6750 §3.1](https://www.rfc-editor.org/rfc/rfc6750#section-3.1)). The tool did not run: the authorization layer answered
-# before the request reached it. **MCP requires** exactly this form
-# ([MCP Authorization](https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization#scope-challenge-handling)),
+# before the request reached it. **MCP recommends** exactly this form
+# ([Scope Challenge Handling](https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization#scope-challenge-handling)),
 # so that a client can act on it.
 #
 # See a server that gets it wrong:
@@ -146,7 +146,7 @@ lab.show(hops[-2:-1])
 # %% [markdown]
 # With it the client sent the same call again, by itself, and the note is stored. The new token *replaces* the old one, hence
 # the union. Since revision 2026-07-28 the challenge names only what the operation
-# needs, and **MCP requires** the client to remember what it was granted
+# needs, and **MCP recommends** that the client itself asks for the union
 # ([step-up flow](https://modelcontextprotocol.io/specification/2026-07-28/basic/authorization#step-up-authorization-flow)).
 # What if it asked for `write` alone? Here scopes are flat, so `write` does not include `read`:
 
@@ -343,7 +343,7 @@ lab.show({
 lab.show(client.give_back(held, held.access_token))
 
 # %% [markdown]
-# **Cognito does** revoke refresh tokens only. The bridge could answer `200` and do nothing, and many do. It says instead that
+# **Cognito does** revoke refresh tokens only. The bridge could answer `200` and do nothing. It says instead that
 # it cannot ([RFC 7009 §2.2.1](https://www.rfc-editor.org/rfc/rfc7009#section-2.2.1)): better a refusal than a promise that
 # does not hold.
 #
