@@ -4,6 +4,7 @@ Passwords and secrets come from the environment, for other users of a machine ca
 """
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from mcp_types import Tool
 from mcp_demo.access import AccessFailed, finish, text_of
 from mcp_demo.client.api import call_tool, list_tools
 from mcp_demo.client.browser import HeadlessBrowser
+from mcp_demo.client.choosing import ask_in_terminal
 from mcp_demo.client.drive import Record, SignInWay, ignore
 from mcp_demo.client.errors import SignInFailed
 from mcp_demo.client.policy import Policy
@@ -108,7 +110,11 @@ def _options(wishes: Wishes, held: ExitStack) -> _Options:
         "sign_in": way,
         "redirect_uri": redirect_uri,
         "store": _store(wishes),
-        "policy": Policy(for_itself=wishes.way == "machine", revision=wishes.revision),
+        "policy": Policy(
+            for_itself=wishes.way == "machine",
+            revision=wishes.revision,
+            choose=ask_in_terminal if wishes.way in ("browser", "url") and sys.stdin.isatty() else None,
+        ),
     }
 
 

@@ -4,6 +4,7 @@ Spec: MCP 2026-07-28 Authorization Server Discovery; RFC 9728 §3 and §5, RFC 8
 """
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -63,8 +64,17 @@ def check_url(url: str, server_url: str) -> str:
     return url
 
 
+def first(offered: Sequence[str]) -> str:
+    """The issuer that a server lists first."""
+    return offered[0]
+
+
 def discover(
-    server_url: str, refusal: Response, preferred_issuer: str | None = None, revision: Revision = NEWEST
+    server_url: str,
+    refusal: Response,
+    preferred_issuer: str | None = None,
+    revision: Revision = NEWEST,
+    choose: Callable[[Sequence[str]], str] = first,
 ) -> Flow[Discovery]:
     """Find the metadata of a protected server and of its authorization server.
 
@@ -73,6 +83,7 @@ def discover(
         refusal: The 401 (or 403) that started this.
         preferred_issuer: The issuer we have credentials of, should the server list several.
         revision: What revision of MCP to go by.
+        choose: Says which issuer to go to, where that one is not listed.
 
     Raises:
         DiscoveryFailed: Nothing usable at any of the places.
@@ -81,7 +92,7 @@ def discover(
     bearer = challenge_of(refusal)
     resource = yield from _resource_metadata(server_url, bearer, revision)
     issuers = resource.authorization_servers
-    issuer = preferred_issuer if preferred_issuer in issuers else issuers[0]
+    issuer = preferred_issuer if preferred_issuer in issuers else choose(issuers)
     metadata = yield from server_metadata_of(issuer, server_url, revision)
     return Discovery(server_url, resource, metadata, bearer.scopes if bearer else ())
 

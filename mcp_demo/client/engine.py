@@ -5,11 +5,12 @@ Spec: MCP 2026-07-28 Authorization; OAuth 2.1.
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 from mcp_demo.client import authorization, discovery, grant, registration
+from mcp_demo.client.choosing import choose_issuer
 from mcp_demo.client.discovery import Discovery
 from mcp_demo.client.errors import IssuerChanged, StepUpExhausted, Unauthorized
 from mcp_demo.client.events import Flow, SignIn, Step, T, Turn, ask, fetch
@@ -110,7 +111,13 @@ class Engine:
 
     def prepare(self, refusal: Response, held: Grant | None = None) -> Flow[tuple[Discovery, Registration]]:
         """Find the authorization server behind a refusal and become known to it."""
-        found = yield from discovery.discover(self.server_url, refusal, self._identity.issuer, self.revision)
+        found = yield from discovery.discover(
+            self.server_url,
+            refusal,
+            self._identity.issuer,  # credentials given to us decide, for they lead in nowhere else
+            self.revision,
+            lambda offered: self._choose(offered, held),
+        )
         self._check_issuer(found, held)
         issuer = found.metadata.issuer
         silent = not found.metadata.code_challenge_methods_supported
@@ -237,6 +244,15 @@ class Engine:
     def _proven(self, flow: Flow[T]) -> Flow[T]:
         """The flow with DPoP proofs on its requests, if that is wanted."""
         return self._prover.prove(flow) if self._prover else flow
+
+    def _choose(self, offered: Sequence[str], held: Grant | None) -> str:
+        return choose_issuer(
+            offered,
+            preferred=self._policy.issuers,
+            held=(held.issuer,) if held else (),
+            known=lambda issuer: self.vault.registration(issuer) is not None,
+            ask=self._policy.choose,
+        )
 
     def _check_issuer(self, found: Discovery, held: Grant | None) -> None:
         """Refuse to take pre-registered credentials to another authorization server (SEP-2352)."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from mcp_demo.client.assertions import AssertionSource
+from mcp_demo.client.choosing import Choose
 from mcp_demo.client.revision import NEWEST, Revision
 
 
@@ -17,6 +18,8 @@ class Policy:
         for_itself: Whether the client acts for itself (client_credentials) and nobody signs in.
         assertion: What stands for the person or the workload, so that nobody signs in (see `client.assertions`).
         revision: The newest revision of MCP to go by (see `client.revision`).
+        issuers: Authorization servers to prefer, best first, where the MCP server names several.
+        choose: Asks the person for one of several, where neither preference nor credentials decide.
     """
 
     scopes: tuple[str, ...] | None = None
@@ -25,6 +28,8 @@ class Policy:
     for_itself: bool = False
     assertion: AssertionSource | None = None
     revision: Revision = NEWEST
+    issuers: tuple[str, ...] = ()
+    choose: Choose | None = None
 
     @property
     def attended(self) -> bool:
