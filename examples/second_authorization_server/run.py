@@ -21,6 +21,7 @@ import httpx
 
 from mcp_demo.deploy.files import env_folder
 from mcp_demo.errors import SetupError
+from mcp_demo.local.children import PartFailed
 from mcp_demo.local.ports import Ports
 from mcp_demo.local.stack import Options, started
 from mcp_demo.local.state import Run
@@ -38,6 +39,7 @@ def running(options: Options, port: int = PORT) -> Generator[tuple[Run, str]]:
 
     Raises:
         SetupError: Node or npm are missing, or something does not start.
+        PartFailed: A part of the system did not come up.
     """
     node = installed()
     with started(options) as (run, parts), second_server(node, run.server, port) as issuer:
@@ -102,6 +104,9 @@ def main() -> int:
     except SetupError as error:
         sys.stderr.write(f"{error} {error.cure}\n")
         return 4
+    except PartFailed as error:
+        sys.stderr.write(f"{error}\n")
+        return 3
     except KeyboardInterrupt:
         pass
     return 0
