@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from conformance.check import Blocked
 from mcp_demo.exchange.model import Exchange
@@ -48,14 +48,6 @@ class Journey:
     end: str = ""
     last: Stop | None = None
     exchange: Exchange | None = None
-
-
-class Traveller(Protocol):
-    """A `SignIn` that can also say no, and tell what it has seen."""
-
-    def travel(self, url: str, redirect_uri: str, *, approve: bool = True) -> Journey:
-        """Go from the authorization URL to the redirect URI, or as far as the pages lead."""
-        ...
 
 
 class BrowserTraveller:

@@ -30,8 +30,12 @@ def start(options: Options) -> Run:
         PartFailed: A part did not come up.
     """
     log = private_folder(options.state / "logs") / "supervisor.log"
-    told = {"state": str(options.state), "ports": asdict(options.ports), "hosted": options.hosted}
-    told["served_by"] = options.served_by
+    told = {
+        "state": str(options.state),
+        "ports": asdict(options.ports),
+        "hosted": options.hosted,
+        "served_by": options.served_by,
+    }
     with log.open("ab") as stderr:
         process = subprocess.Popen(
             [sys.executable, "-m", "mcp_demo.local.detached", json.dumps(told)],
