@@ -3,12 +3,14 @@
 import ssl
 import time
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
 import httpcore
 import httpx
+
+from conformance.reach import Reach
 
 _end: ContextVar[float | None] = ContextVar("end of the exchange", default=None)
 _SOCKET_OPTIONS = Iterable[tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]]
@@ -25,18 +27,22 @@ def within(seconds: float) -> Generator[None]:
 
 
 class DeadlineTransport(httpx.HTTPTransport):
-    """The usual transport, whose exchanges end `within` the time they are given."""
+    """The usual transport, whose exchanges end `within` the time they are given, and go no further than `reach`.
 
-    def __init__(self) -> None:
+    Args:
+        reach: Where connections may lead.
+    """
+
+    def __init__(self, reach: Reach) -> None:
         super().__init__()
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(), max_connections=20, network_backend=_Backend()
+            ssl_context=httpx.create_ssl_context(), max_connections=20, network_backend=_Backend(reach)
         )
 
 
 class _Backend(httpcore.NetworkBackend):
-    def __init__(self) -> None:
-        self._backend = httpcore.SyncBackend()
+    def __init__(self, reach: Reach) -> None:
+        self._backend, self._reach = httpcore.SyncBackend(), reach
 
     def connect_tcp(
         self,
@@ -46,8 +52,22 @@ class _Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: _SOCKET_OPTIONS | None = None,
     ) -> httpcore.NetworkStream:
+        *others, last = self._reach.addresses(host, port)
+        for address in others:
+            with suppress(httpcore.ConnectError):
+                return self._connect(address, port, timeout, local_address, socket_options)
+        return self._connect(last, port, timeout, local_address, socket_options)
+
+    def _connect(
+        self,
+        address: str,
+        port: int,
+        timeout: float | None,
+        local_address: str | None,
+        socket_options: _SOCKET_OPTIONS | None,
+    ) -> httpcore.NetworkStream:
         left = _left(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._backend.connect_tcp(host, port, left, local_address, socket_options))
+        return _Stream(self._backend.connect_tcp(address, port, left, local_address, socket_options))
 
 
 class _Stream(httpcore.NetworkStream):

@@ -8,11 +8,13 @@ from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+import httpcore
 import httpx
 
 from conformance.deadline import DeadlineTransport
+from conformance.reach import OutOfReach, Reach
 from conformance.target import Target
-from conformance.wire import GivenUp, Unanswered, transmit
+from conformance.wire import GivenUp, NotSent, Unanswered, transmit
 from mcp_demo.exchange.model import Exchange, Request
 from mcp_demo.oauth.resource import is_loopback_host
 
@@ -52,8 +54,11 @@ class Session:
         """Whether several threads may send at once."""
         # httpx leads through a person's proxy with its own transports only.
         direct = local or not urllib.request.getproxies()
-        chosen = transport or (DeadlineTransport() if direct else None)
+        reach = Reach(target.url)
+        chosen = transport or (DeadlineTransport(reach) if direct else None)
         self._client = httpx.Client(timeout=timeout, transport=chosen, trust_env=not local)
+        if chosen is None:  # the proxy connects, so names can only be looked at
+            self._client.event_hooks = {"request": [lambda request: _look(reach, request.url)]}
         self._sleep = sleep
         self._answers: dict[_Key, Exchange | Unanswered] = {}
         self._views: dict[type[View], View] = {}
@@ -134,7 +139,7 @@ class Session:
             if response.status == 429:  # says nothing of the request, only of its number
                 raise Unanswered("429: the target takes no more requests for now", probe)
         except Unanswered as failure:
-            self._unanswered += 1
+            self._unanswered += not isinstance(failure, NotSent)
             failure.exchange = replace(probe, started=started, seconds=self._took(began))
             return failure
         self._unanswered = 0
@@ -159,3 +164,17 @@ class View:
 
 
 V = TypeVar("V", bound=View)
+
+
+def _look(reach: Reach, url: httpx.URL) -> None:
+    """Refuse what is out of reach. A name that only the proxy knows is the proxy's to judge.
+
+    Raises:
+        ConnectError: It is.
+    """
+    try:
+        reach.addresses(url.host, url.port or 443)
+    except OutOfReach as error:
+        raise httpx.ConnectError(str(error)) from error
+    except httpcore.ConnectError:
+        pass

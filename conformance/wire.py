@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx
 
 from conformance.deadline import within
+from conformance.reach import OutOfReach
 from mcp_demo.exchange.model import Exchange, Request, Response
 
 MAX_BODY = 1024 * 1024
@@ -24,6 +25,10 @@ class Unanswered(Exception):
     def __init__(self, reason: str, exchange: Exchange) -> None:
         super().__init__(reason)
         self.exchange = exchange
+
+
+class NotSent(Unanswered):
+    """The target names an address that it may not send the suite to."""
 
 
 class GivenUp(Unanswered):
@@ -50,7 +55,8 @@ def transmit(client: httpx.Client, request: Request, timeout: float) -> Response
             finally:
                 answer.close()
     except (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, UnicodeError) as error:
-        raise Unanswered(_reason(error), Exchange("", "", "", "", "", request)) from error
+        kind = NotSent if isinstance(error.__cause__, OutOfReach) else Unanswered
+        raise kind(_reason(error), Exchange("", "", "", "", "", request)) from error
 
 
 def _fields(answer: httpx.Response) -> tuple[tuple[str, str], ...]:
