@@ -64,9 +64,10 @@ def _require_allowed(text: str, declared: dict[str, Any], value: str) -> None:
     allowed = [str(one) for one in declared.get("AllowedValues", ())]
     if allowed and value not in allowed:
         raise ValueError(f"{text}: it has to be one of {', '.join(allowed)}.")
-    if declared["Type"] == "Number" and not value.isdigit():
+    if declared["Type"] == "Number" and not (value.isascii() and value.isdigit()):
         raise ValueError(f"{text}: it has to be a whole number.")
-    if not re.search(declared.get("AllowedPattern", ""), value):
+    pattern = declared.get("AllowedPattern")  # of the whole value; a `$` alone would let a line end through
+    if pattern is not None and not re.fullmatch(pattern, value):
         raise ValueError(f"{text}: {declared.get('ConstraintDescription') or declared.get('Description', '')}")
 
 

@@ -1,0 +1,23 @@
+"""What an administrator chooses is held against the template, to its last character."""
+
+import pytest
+
+from mcp_demo.deploy import choices
+
+
+def test_a_choice_that_the_template_allows_is_read() -> None:
+    assert choices.read(["registration.MaxClients=12", f"registration.InitialAccessTokenHash={'a' * 64}"]) == {
+        "registration": {"MaxClients": "12", "InitialAccessTokenHash": "a" * 64}
+    }
+
+
+@pytest.mark.parametrize("value", ["a" * 64 + "\n", "a" * 65, "\n" + "a" * 64, "a" * 64 + "\n\n"])
+def test_a_pattern_is_of_the_whole_value_and_a_line_end_is_none_of_it(value: str) -> None:
+    with pytest.raises(ValueError, match="InitialAccessTokenHash"):
+        choices.read([f"registration.InitialAccessTokenHash={value}"])
+
+
+@pytest.mark.parametrize("value", ["١٢", "²", "１２", "12\n", " 12", "-1", "1.5", ""])
+def test_a_number_is_written_in_plain_digits(value: str) -> None:
+    with pytest.raises(ValueError, match="whole number"):
+        choices.read([f"registration.MaxClients={value}"])
