@@ -74,7 +74,12 @@ def to_text(exchange: Exchange, number: int | None = None) -> str:
     lines += _text_part(request)
     if response is not None:
         lines += [f"   ← {response.status}", *_text_part(response)]
-    return "\n".join(lines)
+    return "\n".join(_one_line(line) for line in lines)
+
+
+def _one_line(text: str) -> str:
+    """Without line ends and control characters: a value (`%0A`) begins no line of a log and moves no cursor."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def to_mimebundle(exchange: Exchange, number: int | None = None) -> dict[str, str]:

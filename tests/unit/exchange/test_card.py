@@ -74,3 +74,21 @@ def test_on_our_own_pages_a_card_carries_class_names_and_no_style() -> None:
 
 def test_a_notebook_gets_both_forms() -> None:
     assert set(card.to_mimebundle(HOP)) == {"text/html", "text/plain"}
+
+
+def test_no_value_begins_a_line_or_moves_the_cursor() -> None:
+    evil = "%0A%0D%1b%5B2J%C2%85%E2%80%A8%E2%80%AE::stop-commands::"
+    raw = "\n\r\x1b[2J\x85\u2028\u202e::stop-commands::"
+    form = (("Content-Type", "application/x-www-form-urlencoded"),)
+    hop = Exchange(
+        f"Name{raw}",
+        f"Why{raw}",
+        "RFC 6750 §3",
+        f"client{raw}",
+        "server",
+        Request(f"GET{raw}", f"http://localhost/a{raw}?q{evil}={evil}#f={evil}", form, f"x={evil}".encode()),
+        Response(302, (("Location", f"http://localhost/{raw}"),), f"<p>{raw}".encode()),
+    )
+    text = card.to_text(hop)
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert not [line for line in text.split("\n") if line.strip().startswith("::")][1:]  # the body's own second line
