@@ -167,11 +167,7 @@ def make_baseline(
     """Print a baseline that lists the problems of a report, for you to give reasons."""
     from conformance import baseline as baselines
 
-    try:
-        stored: Any = json.loads(source.read_text(encoding="utf-8"))
-        typer.echo(baselines.draft(stored), nl=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise typer.BadParameter(f"{source} is no report of this suite: {error}.") from None
+    typer.echo(baselines.draft(matrix_cli.read(source)), nl=False)
 
 
 def _target(url: str | None, stack: Path | None, revision: str) -> "Target":

@@ -8,6 +8,8 @@ import typer
 
 from mcp_demo.errors import SetupError
 
+_SCHEMA = Path(__file__).with_name("report") / "schema-1.json"
+
 
 def matrix(
     sources: Annotated[list[Path], typer.Argument(metavar="FILE…", help="JSON reports of runs.")],
@@ -24,17 +26,23 @@ def matrix(
 
 
 def read(source: Path) -> dict[str, Any]:
-    """A report that was written before.
+    """A report that was written before, held against its schema.
 
     Raises:
         BadParameter: It is none.
     """
-    from conformance import document
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
 
     try:
         found: Any = json.loads(source.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise typer.BadParameter(f"{source} cannot be read: {error}.") from None
-    if not isinstance(found, dict) or cast("dict[str, Any]", found).get("schema") != document.SCHEMA_VERSION:
-        raise typer.BadParameter(f"{source} is no report of this suite.")
+    schema: Any = json.loads(_SCHEMA.read_text(encoding="utf-8"))
+    validator: Any = cast("Any", Draft202012Validator)(schema)  # it has no types
+    wrong: Any = cast("Any", best_match)(validator.iter_errors(found))
+    if wrong is not None:
+        where = ".".join(str(part) for part in wrong.absolute_path) or "the whole"
+        words = " ".join(wrong.message.split())
+        raise typer.BadParameter(f"{source} is no report of this suite: {where}: {words:.200}.")
     return cast("dict[str, Any]", found)

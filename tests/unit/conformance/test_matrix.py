@@ -1,5 +1,6 @@
 """Several targets on one page: what is wrong first, every verdict in words, nothing loaded and nothing run."""
 
+import json
 import re
 from copy import deepcopy
 from pathlib import Path
@@ -72,10 +73,37 @@ def test_the_command_writes_the_page(tmp_path: Path) -> None:
     assert out.read_text(encoding="utf-8").count('<section class="result"') > 10
 
 
-@pytest.mark.parametrize("content", ["{}", "[", '{"schema": 7}'])
-def test_what_is_no_report_is_refused_in_words(content: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"{}",
+        b"[",
+        b'{"schema": 7}',
+        b'{"schema": 1}',
+        b'{"schema": 1, "target": "x", "results": 3, "verdict": {}, "summary": [], "revision": ""}',
+        b'{"schema": 1, "results": [{}]}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"schema": NaN}',
+    ],
+)
+@pytest.mark.parametrize("command", ["matrix", "report", "baseline"])
+def test_what_is_no_report_is_refused_in_words(command: str, content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "report.json"
-    file.write_text(content, encoding="utf-8")
-    run = CliRunner().invoke(app, ["matrix", str(file)])
-    assert run.exit_code == 2
+    file.write_bytes(content)
+    run = CliRunner().invoke(
+        app, [command, str(file), *(["--html", str(tmp_path / "x")] if command == "matrix" else [])]
+    )
+    assert run.exit_code == 2, run.exception
+    assert isinstance(run.exception, SystemExit), run.exception
     assert "Traceback" not in run.output
+
+
+def test_a_report_with_one_broken_result_is_none(documents: list[dict[str, Any]], tmp_path: Path) -> None:
+    broken = deepcopy(documents[0])
+    broken["results"][0]["verdict"] = "splendid"
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps(broken), encoding="utf-8")
+    run = CliRunner().invoke(app, ["matrix", str(file), "--html", str(tmp_path / "x")])
+    assert run.exit_code == 2
+    assert "results.0.verdict" in run.output
