@@ -78,7 +78,8 @@ class Reach:
             zones = {zone_of(address) for address in self._resolve(host, 443)}
         except (OSError, UnicodeError):
             return "public"
-        return next((zone for zone in _ALLOWED if zone in zones), "public")
+        outermost: list[Zone] = [zone for zone in _ALLOWED if zone in zones]
+        return outermost[0] if outermost else "public"
 
 
 def zone_of(address: str) -> Zone:

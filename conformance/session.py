@@ -5,6 +5,7 @@ import urllib.request
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -58,7 +59,7 @@ class Session:
         chosen = transport or (DeadlineTransport(reach) if direct else None)
         self._client = httpx.Client(timeout=timeout, transport=chosen, trust_env=not local)
         if chosen is None:  # the proxy connects, so names can only be looked at
-            self._client.event_hooks = {"request": [lambda request: _look(reach, request.url)]}
+            self._client.event_hooks = {"request": [partial(_look, reach)]}
         self._sleep = sleep
         self._answers: dict[_Key, Exchange | Unanswered] = {}
         self._views: dict[type[View], View] = {}
@@ -166,14 +167,14 @@ class View:
 V = TypeVar("V", bound=View)
 
 
-def _look(reach: Reach, url: httpx.URL) -> None:
+def _look(reach: Reach, request: httpx.Request) -> None:
     """Refuse what is out of reach. A name that only the proxy knows is the proxy's to judge.
 
     Raises:
         ConnectError: It is.
     """
     try:
-        reach.addresses(url.host, url.port or 443)
+        reach.addresses(request.url.host, request.url.port or 443)
     except OutOfReach as error:
         raise httpx.ConnectError(str(error)) from error
     except httpcore.ConnectError:

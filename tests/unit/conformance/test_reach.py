@@ -83,9 +83,11 @@ def test_the_zone_of_other_addresses(address: str, zone: str) -> None:
 
 def test_nothing_is_sent_to_this_machine_for_a_public_target(monkeypatch: pytest.MonkeyPatch) -> None:
     real = reach._resolve  # pyright: ignore[reportPrivateUsage]
-    monkeypatch.setattr(
-        reach, "_resolve", lambda host, port: ["8.8.8.8"] if host == "mcp.example" else real(host, port)
-    )
+
+    def resolve(host: str, port: int) -> Sequence[str]:
+        return ["8.8.8.8"] if host == "mcp.example" else real(host, port)
+
+    monkeypatch.setattr(reach, "_resolve", resolve)
     with _counting() as (port, visitors):
         for proxied in (False, True):
             if proxied:
