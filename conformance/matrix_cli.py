@@ -32,7 +32,7 @@ def read(source: Path) -> dict[str, Any]:
         BadParameter: It is none.
     """
     from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
+    from jsonschema.exceptions import best_match  # pyright: ignore[reportUnknownVariableType]
 
     try:
         found: Any = json.loads(source.read_text(encoding="utf-8"))
