@@ -1,11 +1,13 @@
 """The bucket that Lambda reads its zips from. CloudFormation needs the code before any stack, so no stack owns it."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from mcp_demo.deploy.package import Package
 from mcp_demo.deploy.profile import Profile
+from mcp_demo.deploy.stacks import Plan
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -20,6 +22,11 @@ def upload(profile: Profile, name: str, package: Package) -> str:
         _make_bucket(s3, bucket, profile.session.region_name or "us-east-1")
         s3.put_object(Bucket=bucket, Key=package.key, Body=package.content)
     return bucket
+
+
+def with_code(plan: Plan, bucket: str, package: Package) -> Plan:
+    """The plan of a stack whose functions run from a zip in a bucket."""
+    return replace(plan, parameters={**plan.parameters, "CodeBucket": bucket, "CodeKey": package.key})
 
 
 def remove_code(profile: Profile, name: str = "mcp-demo") -> None:

@@ -31,6 +31,14 @@ def deploy_hardening(
     Raises:
         DeployFailed: Says which resource failed first, and why.
     """
+    plan = hardening_plan(profile, outputs, name, chosen or {}, serverless=serverless)
+    return deploy(profile.cloudformation(), plan, progress)
+
+
+def hardening_plan(
+    profile: Profile, outputs: Mapping[str, str], name: str, chosen: Mapping[str, str], *, serverless: bool
+) -> Plan:
+    """The stack; arguments as of `deploy_hardening`."""
     parameters = {
         "Name": name,
         "Serverless": "true" if serverless else "false",
@@ -39,6 +47,6 @@ def deploy_hardening(
         "RegistrationApiId": outputs["RegistrationApiId"],
         "UserPoolId": outputs["UserPoolId"],
         "Emulated": "true" if profile.emulated else "false",
-        **(chosen or {}),
+        **chosen,
     }
-    return deploy(profile.cloudformation(), Plan(f"{name}-{STACK}", template(STACK), parameters), progress)
+    return Plan(f"{name}-{STACK}", template(STACK), parameters)

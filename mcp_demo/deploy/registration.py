@@ -5,7 +5,7 @@ outcome = deploy_registration(profile, endpoints, identity_outputs, progress)   
 
 from collections.abc import Mapping
 
-from mcp_demo.deploy.code import upload
+from mcp_demo.deploy.code import upload, with_code
 from mcp_demo.deploy.endpoints import Endpoints
 from mcp_demo.deploy.package import registration_package
 from mcp_demo.deploy.profile import Profile
@@ -38,16 +38,21 @@ def deploy_registration(
         DeployFailed: Says which resource failed first, and why.
     """
     package = registration_package()
-    bucket = upload(profile, name, package)
+    plan = registration_plan(profile, endpoints, identity, name, chosen or {})
+    return deploy(profile.cloudformation(), with_code(plan, upload(profile, name, package), package), progress)
+
+
+def registration_plan(
+    profile: Profile, endpoints: Endpoints, identity: Mapping[str, str], name: str, chosen: Mapping[str, str]
+) -> Plan:
+    """The stack, but for where its code is; arguments as of `deploy_registration`."""
     parameters = {
         "Name": name,
-        "CodeBucket": bucket,
-        "CodeKey": package.key,
         "BridgeUrl": endpoints.bridge,
         "ScopeCeiling": f"{endpoints.mcp}/read,{endpoints.mcp}/write",
         "UserPoolId": identity["UserPoolId"],
         "BridgeRole": identity.get("BridgeRoleName", ""),
         "EmulatorUrl": profile.endpoint or "",
-        **(chosen or {}),
+        **chosen,
     }
-    return deploy(profile.cloudformation(), Plan(f"{name}-{STACK}", template(STACK), parameters), progress)
+    return Plan(f"{name}-{STACK}", template(STACK), parameters)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import DescribeChangeSetOutputTypeDef, ParameterTypeDef, StackTypeDef
 
 _FIRST_POLL, _SLOWEST_POLL = 0.03, 2.0
-# A stack in one of these never came to life: CloudFormation lets one only delete it.
-_DEAD = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"}
+DEAD = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"}
+"""A stack in one of these never came to life: CloudFormation lets one only delete it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def deploy(cloudformation: "CloudFormationClient", plan: Plan, progress: Progres
         DeployFailed: Says which resource failed first, and why.
     """
     stack = _settled(cloudformation, plan.name, progress)
-    if stack and stack["StackStatus"] in _DEAD:
+    if stack and stack["StackStatus"] in DEAD:
         delete(cloudformation, plan.name, progress)
         stack = None
     elif stack and stack["StackStatus"] == "UPDATE_ROLLBACK_FAILED":
@@ -70,14 +70,13 @@ def deploy(cloudformation: "CloudFormationClient", plan: Plan, progress: Progres
             f"Stack {plan.name} is stuck in UPDATE_ROLLBACK_FAILED.",
             f"Run `aws cloudformation continue-update-rollback --stack-name {plan.name}`, then deploy again.",
         )
-    change_set = _create_change_set(cloudformation, plan, stack)
-    if _is_empty(change_set):
-        cloudformation.delete_change_set(ChangeSetName=change_set.get("ChangeSetId", ""))
-        return Outcome(changed=False, outputs=outputs(cloudformation, plan.name))
+    change_set = make_change_set(cloudformation, plan, stack)
+    if is_empty(change_set):
+        cloudformation.delete_change_set(StackName=plan.name, ChangeSetName=change_set["ChangeSetId"])
+        return Outcome(changed=False, outputs=_outputs(stack))
     if change_set["Status"] == "FAILED":
         raise DeployFailed(f"Stack {plan.name}: {change_set.get('StatusReason', 'no reason given')}", _TRY_AGAIN)
-    _execute(cloudformation, plan.name, change_set, progress)
-    return Outcome(changed=True, outputs=outputs(cloudformation, plan.name))
+    return Outcome(changed=True, outputs=_outputs(_execute(cloudformation, plan.name, change_set, progress)))
 
 
 def delete(cloudformation: "CloudFormationClient", name: str, progress: Progress) -> None:
@@ -109,7 +108,10 @@ def find(cloudformation: "CloudFormationClient", name: str) -> "StackTypeDef | N
 
 def outputs(cloudformation: "CloudFormationClient", name: str) -> dict[str, str]:
     """The outputs of a stack; empty if there is none."""
-    stack = find(cloudformation, name)
+    return _outputs(find(cloudformation, name))
+
+
+def _outputs(stack: "StackTypeDef | None") -> dict[str, str]:
     found = stack.get("Outputs", []) if stack else []
     return {output.get("OutputKey", ""): output.get("OutputValue", "") for output in found}
 
@@ -119,7 +121,7 @@ _TRY_AGAIN = "Repair the cause and run the command again; what is left of the fa
 
 def _settled(cloudformation: "CloudFormationClient", name: str, progress: Progress) -> "StackTypeDef | None":
     stack = find(cloudformation, name)
-    if stack is None or not stack["StackStatus"].endswith("_IN_PROGRESS") or stack["StackStatus"] in _DEAD:
+    if stack is None or not stack["StackStatus"].endswith("_IN_PROGRESS") or stack["StackStatus"] in DEAD:
         return stack
     progress(Event(name, name, "AWS::CloudFormation::Stack", stack["StackStatus"], "waiting for an earlier operation"))
     identifier = stack.get("StackId", name)
@@ -130,9 +132,14 @@ def _settled(cloudformation: "CloudFormationClient", name: str, progress: Progre
     raise AssertionError("the pauses never end")
 
 
-def _create_change_set(
+def make_change_set(
     cloudformation: "CloudFormationClient", plan: Plan, stack: "StackTypeDef | None"
 ) -> "DescribeChangeSetOutputTypeDef":
+    """What would bring a stack to its plan, made and described, not executed.
+
+    A name with StackName beside it, here and elsewhere: IAM then knows whose change set it is, and a policy can be
+    limited to the stacks of this project.
+    """
     parameters: list[ParameterTypeDef] = [
         {"ParameterKey": key, "ParameterValue": value} for key, value in plan.parameters.items()
     ]
@@ -148,7 +155,7 @@ def _create_change_set(
         Tags=[{"Key": "mcp-demo", "Value": plan.name}],
     )
     for _ in _pauses():
-        described = cloudformation.describe_change_set(ChangeSetName=created["Id"])
+        described = cloudformation.describe_change_set(StackName=plan.name, ChangeSetName=created["Id"])
         if described["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
             return described
     raise AssertionError("the pauses never end")
@@ -163,7 +170,7 @@ def _parameter_names(cloudformation: "CloudFormationClient", plan: Plan, stack: 
     return [key for parameter in declared if (key := parameter.get("ParameterKey", "")) in known]
 
 
-def _is_empty(change_set: "DescribeChangeSetOutputTypeDef") -> bool:
+def is_empty(change_set: "DescribeChangeSetOutputTypeDef") -> bool:
     """CloudFormation reports a change set without changes as a failure, in one of two sentences."""
     reason = change_set.get("StatusReason", "")
     return change_set["Status"] == "FAILED" and ("didn't contain changes" in reason or "No updates" in reason)
@@ -174,11 +181,11 @@ def _execute(
     name: str,
     change_set: "DescribeChangeSetOutputTypeDef",
     progress: Progress,
-) -> None:
+) -> "StackTypeDef":
     identifier = change_set["StackId"]
     seen = set(_event_ids(cloudformation, identifier))
-    cloudformation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
-    _follow(cloudformation, name, identifier, seen, progress, done={"CREATE_COMPLETE", "UPDATE_COMPLETE"})
+    cloudformation.execute_change_set(StackName=name, ChangeSetName=change_set["ChangeSetId"])
+    return _follow(cloudformation, name, identifier, seen, progress, done={"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 
 
 def _follow(
@@ -189,12 +196,13 @@ def _follow(
     progress: Progress,
     *,
     done: set[str],
-) -> None:
+) -> "StackTypeDef":
     """Report events until the stack is done; what failed first is the cause, the rest are consequences."""
     cause: Event | None = None
     for _ in _pauses():
         # The state before the events: whatever led to it is then among the events.
-        status = cloudformation.describe_stacks(StackName=identifier)["Stacks"][0]["StackStatus"]
+        stack = cloudformation.describe_stacks(StackName=identifier)["Stacks"][0]
+        status = stack["StackStatus"]
         for event in _new_events(cloudformation, name, identifier, seen):
             progress(event)
             if cause is None and event.status.endswith("_FAILED") and event.resource != name:
@@ -202,9 +210,10 @@ def _follow(
         if status == "REVIEW_IN_PROGRESS" or status.endswith("_IN_PROGRESS"):
             continue
         if status in done:
-            return
+            return stack
         what = f"{cause.resource} ({cause.type}): {cause.reason or cause.status}" if cause else f"it is {status}"
         raise DeployFailed(f"Stack {name} failed: {what}", _TRY_AGAIN)
+    raise AssertionError("the pauses never end")
 
 
 def _new_events(cloudformation: "CloudFormationClient", name: str, identifier: str, seen: set[str]) -> Iterator[Event]:

@@ -1,18 +1,20 @@
 """The whole system as stacks: what is deployed, in which order, and the settings that come of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mcp_demo.deploy import outputs as settings_of
 from mcp_demo.deploy.choices import Choices
+from mcp_demo.deploy.code import upload, with_code
 from mcp_demo.deploy.endpoints import Endpoints
-from mcp_demo.deploy.hardening import deploy_hardening
+from mcp_demo.deploy.hardening import hardening_plan
+from mcp_demo.deploy.package import Package, registration_package
 from mcp_demo.deploy.profile import Profile, aws_failures
-from mcp_demo.deploy.registration import deploy_registration
+from mcp_demo.deploy.registration import registration_plan
 from mcp_demo.deploy.secrets import client_secret, envelope_keys
-from mcp_demo.deploy.serving import deploy_endpoints, deploy_serving
-from mcp_demo.deploy.stacks import Outcome, Plan, Progress, deploy, find
+from mcp_demo.deploy.serving import DEFAULT_ARCHITECTURE, endpoints_plan, server_package, server_plan
+from mcp_demo.deploy.stacks import Plan, Progress, deploy, find
 from mcp_demo.deploy.templates import template
 from mcp_demo.settings import Settings
 
@@ -69,6 +71,96 @@ def identity_plan(
     return Plan(stack_name(name, "identity"), template("identity"), parameters)
 
 
+class OutputMissing(LookupError):
+    """A stack needs an output of one that is not there yet."""
+
+
+class Outputs(dict[str, str]):
+    """Outputs of the stacks that there are.
+
+    Raises:
+        OutputMissing: The one that is asked for is not there yet.
+    """
+
+    def __missing__(self, name: str) -> str:
+        raise OutputMissing(name)
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The stacks as they should be, each made of the outputs of those before it.
+
+    Attributes:
+        profile: Where to deploy to.
+        endpoints: Where the parts are served. On AWS the APIs of Lambda functions give the addresses instead.
+        name: Starts the name of everything.
+        choices: What an administrator chooses.
+        serverless: Whether server and bridge run as Lambda functions.
+        hardened: Whether alarms, dashboard and firewall come, too.
+    """
+
+    profile: Profile
+    endpoints: Endpoints
+    name: str = DEFAULT_NAME
+    choices: Choices = field(default_factory=dict[str, dict[str, str]])
+    serverless: bool = False
+    hardened: bool = False
+
+    @property
+    def stacks(self) -> list[str]:
+        """Which ones, in the order in which they are made."""
+        wanted = dict.fromkeys(SERVING, self.serverless) | {"hardening": self.hardened}
+        return [stack for stack in STACKS if wanted.get(stack, True)]
+
+    def package(self, stack: str) -> Package | None:
+        """The code of a stack's functions.
+
+        Raises:
+            SetupError: Its wheels cannot be had.
+        """
+        if stack == "registration":
+            return registration_package()
+        return server_package(self.profile, self._architecture()) if stack == "server" else None
+
+    def plan(self, stack: str, outputs: Mapping[str, str]) -> Plan:
+        """A stack as it should be, but for where its code is.
+
+        Args:
+            stack: Which one.
+            outputs: Of the stacks before.
+
+        Raises:
+            OutputMissing: A stack before it is not there.
+        """
+        where, name = self.profile, self.name
+        chosen = self.choices.get(stack, {})
+        if stack == "endpoints":
+            return endpoints_plan(name, chosen)
+        endpoints = self.addresses(outputs)
+        if stack == "identity":
+            return identity_plan(where, endpoints, name, chosen)
+        if stack == "registration":
+            rates = _LOCAL_RATES if where.emulated else {}
+            return registration_plan(where, endpoints, outputs, name, rates | chosen)
+        if stack == "server":
+            return server_plan(where, endpoints, outputs, name, chosen)
+        return hardening_plan(where, outputs, name, chosen, serverless=self.serverless)
+
+    def addresses(self, outputs: Mapping[str, str]) -> Endpoints:
+        """Where the parts are served, once the APIs are there."""
+        if not self.serverless or self.profile.emulated:
+            return self.endpoints
+        return replace(self.endpoints, mcp=outputs["McpUrl"], bridge=outputs["BridgeUrl"])
+
+    def _architecture(self) -> str:
+        """What is chosen, or was before: the wheels have to fit."""
+        if chosen := self.choices.get("server", {}).get("Architecture"):
+            return chosen
+        stack = None if self.profile.emulated else find(self.profile.cloudformation(), stack_name(self.name, "server"))
+        before = {item.get("ParameterKey"): item.get("ParameterValue") for item in (stack or {}).get("Parameters", [])}
+        return before.get("Architecture") or DEFAULT_ARCHITECTURE
+
+
 def deploy_system(
     profile: Profile,
     endpoints: Endpoints,
@@ -80,7 +172,7 @@ def deploy_system(
     serverless: bool = False,
     hardened: bool = False,
 ) -> Deployment:
-    """Deploy every stack and write the env files into `folder`.
+    """Deploy every stack and write the env files into `folder`; what else is to be said is an attribute of `System`.
 
     Args:
         profile: Where to deploy to.
@@ -95,31 +187,19 @@ def deploy_system(
     Raises:
         SetupError: AWS cannot be used, or a stack failed: names the first failed resource and its reason.
     """
-    chosen = {stack: dict[str, str]() for stack in STACKS} | (choices or {})
-    if profile.emulated:
-        chosen["registration"] = _LOCAL_RATES | chosen["registration"]
-    outcomes: list[Outcome] = []
-    outputs: dict[str, str] = {}
-
-    def done(outcome: Outcome) -> None:
-        outcomes.append(outcome)
-        outputs.update(outcome.outputs)
-
+    system = System(profile, endpoints, name, choices or {}, serverless, hardened)
+    outputs, changed = Outputs(), False
     with aws_failures():
-        if serverless:
-            done(deploy_endpoints(profile, progress, name=name, chosen=chosen["endpoints"]))
-            if not profile.emulated:
-                endpoints = replace(endpoints, mcp=outputs["McpUrl"], bridge=outputs["BridgeUrl"])
-        done(deploy(profile.cloudformation(), identity_plan(profile, endpoints, name, chosen["identity"]), progress))
-        done(deploy_registration(profile, endpoints, outputs, progress, name=name, chosen=chosen["registration"]))
-        if serverless:
-            done(deploy_serving(profile, endpoints, outputs, progress, name=name, chosen=chosen["server"]))
-        if hardened:
-            wanted = chosen["hardening"]
-            done(deploy_hardening(profile, outputs, progress, name=name, serverless=serverless, chosen=wanted))
-        settings = _settings(profile, endpoints, outputs, folder, serverless=serverless)
+        for stack in system.stacks:
+            plan = system.plan(stack, outputs)
+            if package := system.package(stack):
+                plan = with_code(plan, upload(profile, name, package), package)
+            outcome = deploy(profile.cloudformation(), plan, progress)
+            outputs.update(outcome.outputs)
+            changed = changed or outcome.changed
+        settings = _settings(profile, system.addresses(outputs), outputs, folder, serverless=serverless)
     settings_of.write_env_files(folder, settings)
-    return Deployment(outputs, any(outcome.changed for outcome in outcomes))
+    return Deployment(dict(outputs), changed)
 
 
 def _settings(
