@@ -38,6 +38,7 @@ async def authorize(request: Request) -> Response:
             error.description,
             "Nothing was sent to the application. Tell its makers what this page says.",
             code=error.error,
+            status=429 if error.status == 429 else 400,
         ) from None
     except OAuthError as error:
         raise Stop(

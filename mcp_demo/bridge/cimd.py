@@ -2,7 +2,7 @@
 
 Documents come from three places, in this order: pinned by an administrator, kept from an earlier fetch for as long as
 its HTTP headers allow, or fetched now. Whether the host of a document is welcome is asked first. Nothing that failed is
-kept, so a client that mends its document gets in at once.
+kept, so a client that mends its document gets in at once; how often a host is asked is limited instead.
 
 Spec: draft-ietf-oauth-client-id-metadata-document-00, MCP 2026-07-28 Client ID Metadata Documents, RFC 9111 §4.2.
 """
@@ -18,11 +18,13 @@ from email.utils import mktime_tz, parsedate_tz
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
+from mcp_demo.bridge.allowance import Allowance
 from mcp_demo.bridge.fetch import Fetcher, FetchFailed
 from mcp_demo.errors import SetupError
 from mcp_demo.oauth import metadata_document
 from mcp_demo.oauth.client_metadata import ClientMetadata
 from mcp_demo.oauth.errors import InvalidClient, OAuthError
+from mcp_demo.oauth.resource import is_loopback_host
 from mcp_demo.registry.model import Client
 from mcp_demo.settings import BridgeSettings
 
@@ -79,6 +81,7 @@ class Documents:
         self._pinned = dict(pinned or {})
         self._allow_loopback = allow_loopback
         self._clock = clock
+        self._allowance = Allowance(clock)
         # By what was read from the URL too: anybody may name the document of another as the place of his keys.
         self._kept: OrderedDict[tuple[Kind, str], tuple[float, Any]] = OrderedDict()
 
@@ -117,6 +120,10 @@ class Documents:
         good_until, value = self._kept.get((kind, url), (0.0, None))
         if now < good_until:
             return value
+        host = urlsplit(url).hostname or ""
+        # A stack on one machine asks only itself.
+        if not (self._allow_loopback and is_loopback_host(host)) and not self._allowance.take(host):
+            raise InvalidClient(f"Documents of {host} are asked for too often. Try again in a minute.", status=429)
         try:
             fetched = await self._fetcher.get(url, max_bytes=max_bytes)
         except FetchFailed as error:
