@@ -48,7 +48,7 @@ def target_of(state: Path, revision: str = LATEST) -> Target:
             "Stores a few contexts for a user that exists only in our tokens.",
         ),
         origin=run.endpoints().origins[0],
-        cold_start=_cold_start(run),
+        cold_start=_cold_start(run) if _is_process(run) else None,
         sign_in=BrowserTraveller(run.user.username, run.user.password, executable=find),
         may_register=True,
         client=KnownClient(run.client_id, f"{run.clients['static']}/callback") if "static" in run.clients else None,
@@ -75,6 +75,11 @@ def issuer_of(run: Run) -> TestIssuer:
             f"The user pool's key in {file} cannot be used: {type(error).__name__}.", "Restart it: mcp-demo down, up."
         ) from None
     return TestIssuer(run.issuer, named, run.server, cognito.scopes(run.server), run.audience)
+
+
+def _is_process(run: Run) -> bool:
+    """Whether the MCP server runs as a process; else its settings are of the host of a Lambda function."""
+    return "MCP_DEMO_JWKS_URI" in (run.state / "env" / "server.env").read_text(encoding="utf-8")
 
 
 def _cold_start(run: Run) -> Callable[[], AbstractContextManager[str]]:

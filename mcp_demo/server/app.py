@@ -22,7 +22,6 @@ from mcp_demo.server.answers import Challenges
 from mcp_demo.server.authorization import Authorization
 from mcp_demo.server.body import MAX_BODY
 from mcp_demo.server.contexts import ContextStore, SqliteContexts
-from mcp_demo.server.dynamodb_contexts import DynamoDBContexts
 from mcp_demo.server.guard import Guard
 from mcp_demo.server.keys import SigningKeys
 from mcp_demo.server.metadata import Document, resource_document
@@ -120,7 +119,10 @@ def _store(settings: ServerSettings) -> ContextStore:
     if settings.contexts_table:
         import boto3  # takes long to import, and only a server of several instances needs it
 
-        return DynamoDBContexts(boto3.client("dynamodb"), settings.contexts_table)  # pyright: ignore[reportUnknownMemberType]
+        from mcp_demo.server.dynamodb_contexts import IMPATIENT, DynamoDBContexts
+
+        client = boto3.client("dynamodb", config=IMPATIENT)  # pyright: ignore[reportUnknownMemberType]
+        return DynamoDBContexts(client, settings.contexts_table)
     try:
         return SqliteContexts(settings.contexts_file)
     except sqlite3.Error as error:

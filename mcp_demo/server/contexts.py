@@ -34,6 +34,10 @@ class StoreFull(Exception):
     """There is no room for another context."""
 
 
+class StoreUnavailable(Exception):
+    """The store cannot be asked now; nothing was stored."""
+
+
 class ContextStore(Protocol):
     """What a store of contexts has to do. Its methods may block; the tools call them in a thread."""
 

@@ -33,6 +33,8 @@ def bearer_token(headers: RawHeaders) -> str | None:
     token = rest.strip(" \t")
     if not token:
         raise InvalidRequest("The Authorization header names Bearer but holds no token.")
+    if "," in token:  # stands in no token: what is in front of us, such as API Gateway, joined two headers
+        raise InvalidRequest("The request has more than one Authorization header.")
     return token
 
 

@@ -17,7 +17,7 @@ import mcp_demo
 from mcp_demo.oauth import scopes as scope_rules
 from mcp_demo.oauth.access_token import AccessToken
 from mcp_demo.server.authorization import CALLER
-from mcp_demo.server.contexts import MAX_PER_OWNER, Context, ContextStore, Owner, StoreFull
+from mcp_demo.server.contexts import MAX_PER_OWNER, Context, ContextStore, Owner, StoreFull, StoreUnavailable
 from mcp_demo.server.operations import Operations
 
 _INSTRUCTIONS = (
@@ -25,6 +25,7 @@ _INSTRUCTIONS = (
     " stored, `add_context` stores one. Reading and writing need different scopes: a call without the right one is"
     " answered 403 with the scopes to ask for."
 )
+_AWAY = "Contexts cannot be stored or read now, and nothing was changed. Try again later."
 
 
 class Identity(BaseModel):
@@ -92,7 +93,10 @@ class Tools:
         Needs the scope `read`. Takes no arguments: whose contexts these are follows from your access token.
         """
         owner = _owner(self._caller(call, "list_contexts"))
-        found = await anyio.to_thread.run_sync(self._store.list, owner)
+        try:
+            found = await anyio.to_thread.run_sync(self._store.list, owner)
+        except StoreUnavailable:
+            raise ToolError(_AWAY) from None
         return StoredContexts(contexts=[_shown(context) for context in found])
 
     async def add_context(self, name: Name, text: Text, call: Call[Any, Any]) -> StoredContext:
@@ -106,6 +110,8 @@ class Tools:
             added = await anyio.to_thread.run_sync(self._store.add, owner, name, text, self._clock())
         except StoreFull:
             raise ToolError(f"There is no room for another context: {MAX_PER_OWNER} a person are kept.") from None
+        except StoreUnavailable:
+            raise ToolError(_AWAY) from None
         return _shown(added)
 
     def _caller(self, call: Call[Any, Any], tool: str) -> AccessToken:

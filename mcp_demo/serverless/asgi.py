@@ -1,42 +1,74 @@
 """An ASGI part as the handler of a Lambda function.
 
 The part starts once for each instance and stays: its connections, keys and settings are kept from call to call. Mangum
-translates events; it would start the part anew for each, so the start is ours.
+translates events; it would start the part anew for each, so the start is ours. When something that the part needs to
+start is away, callers are told to come back, and each of their calls is another try.
 """
 
 import asyncio
+import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
 from mangum import Mangum
 
-from mcp_demo.serverless.log import logged
+from mcp_demo.errors import SetupError
+from mcp_demo.serverless.log import logged, request_id_of
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
+_UNAVAILABLE = {"error": "temporarily_unavailable", "error_description": "The service cannot start now. Try again."}
+_HEADERS = {"content-type": "application/json", "cache-control": "no-store", "retry-after": "5"}
 
-def handler_of(app: Any, part: str) -> Handler:
+
+class Instance:
     """The handler of a Starlette application or router.
 
     Args:
-        app: The part.
+        create: Makes the part.
         part: Its name in the log.
     """
-    served: Any = logged(app, part)
-    adapter = Mangum(served, lifespan="off")
-    loop = asyncio.get_event_loop()
-    started = loop.create_future()
-    # The task lives as long as the instance, which Lambda ends without a word.
-    lifetime = loop.create_task(_serve(app, started))
-    loop.run_until_complete(asyncio.wait({started, lifetime}, return_when=asyncio.FIRST_COMPLETED))
-    if lifetime.done():
-        lifetime.result()  # raises what kept it from starting
 
-    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        assert not lifetime.done(), "the part has ended"  # noqa: S101 - also keeps the task referenced
-        return adapter(event, context)
+    def __init__(self, create: Callable[[], Any], part: str) -> None:
+        self._create, self._part = create, part
+        self._loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self._loop)
+        self._lifetime: asyncio.Task[None] | None = None
+        self._adapter: Handler | None = None
+        self._start()  # now rather than with the first call: Lambda gives a start more of the processor
 
-    return handler
+    def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        """Answer one event of an HTTP API (payload format 2.0)."""
+        if self._adapter is None or self._lifetime is None or self._lifetime.done():
+            self._start()
+        if self._adapter is None:
+            headers = _HEADERS | {"x-request-id": request_id_of(event)}
+            return {"statusCode": 503, "headers": headers, "body": json.dumps(_UNAVAILABLE)}
+        return self._adapter(event, context)
+
+    def _start(self) -> None:
+        self._adapter = None
+        try:
+            app = self._create()
+            started = self._loop.create_future()
+            # The task lives as long as the instance, which Lambda ends without a word.
+            self._lifetime = self._loop.create_task(_serve(app, started))
+            self._loop.run_until_complete(asyncio.wait({started, self._lifetime}, return_when=asyncio.FIRST_COMPLETED))
+            if self._lifetime.done():
+                self._lifetime.result()  # raises what kept it from starting
+        except (BotoCoreError, ClientError, SetupError, ValueError) as error:
+            line = {"event": "no start", "part": self._part, "cause": _cause(error)}
+            sys.stdout.write(json.dumps(line, ensure_ascii=True) + "\n")
+            return
+        served: Any = logged(app, self._part)
+        self._adapter = Mangum(served, lifespan="off")
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong; the words of a ValueError may repeat a setting, so they are left out."""
+    return type(error).__name__ if isinstance(error, ValueError) else str(error)
 
 
 async def _serve(app: Any, started: "asyncio.Future[None]") -> None:

@@ -7,7 +7,7 @@ it stands in the response too, so that a person who reports an error can name it
 import json
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,8 +20,7 @@ def logged(app: ASGIApp, part: str) -> ASGIApp:
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         started = time.monotonic()
-        event: dict[str, Any] = scope.get("aws.event") or {}
-        request_id = str(event.get("requestContext", {}).get("requestId", ""))
+        request_id = request_id_of(scope.get("aws.event") or {})
         line: dict[str, object] = {"event": "request", "part": part, "request_id": request_id}
         line |= {"method": scope["method"], "path": scope["path"], "status": 500}
 
@@ -39,6 +38,11 @@ def logged(app: ASGIApp, part: str) -> ASGIApp:
             sys.stdout.write(json.dumps(line, ensure_ascii=True) + "\n")
 
     return wrapped
+
+
+def request_id_of(event: Mapping[str, Any]) -> str:
+    """API Gateway's id of a request."""
+    return str(event.get("requestContext", {}).get("requestId", ""))
 
 
 def _refusal(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
