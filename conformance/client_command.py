@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -29,6 +30,7 @@ from conformance.personas.world import World
 
 _BROWSERS = ("browser", "xdg-open", "open", "sensible-browser", "x-www-browser", "wslview")
 _POLL = 0.02
+_ROUNDS = 20
 _MAX_OUTPUT = 256 * 1024
 _TOO_MUCH = 64 * 1024 * 1024
 
@@ -65,7 +67,7 @@ class Command:
             ended, status = self._watch(words, _environment(scenario, world, place, proxy), world, output)
             output.seek(0)
             said = output.read(_MAX_OUTPUT).decode("utf-8", "replace")
-        opened = (place / "opened").read_text(encoding="utf-8", errors="replace") if (place / "opened").exists() else ""
+        opened = (_content(place / "opened") or b"").decode("utf-8", "replace")
         return Play(
             scenario,
             world,
@@ -96,6 +98,7 @@ class Command:
             return self._await(process, world, output)
         finally:
             _stop(process)
+            _stop_strays(environment["HOME"])
 
     def _await(self, process: "subprocess.Popen[bytes]", world: World, output: IO[bytes]) -> tuple[Ended, int | None]:
         end, seen, since = time.monotonic() + self._limit, 0, time.monotonic()
@@ -169,16 +172,59 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
+def _stop_strays(home: str) -> None:
+    """End what left the client's session, such as a daemon: it still has the home of this run in its environment.
+
+    Where the system shows no environments (only Linux does), and for who wiped its own, nothing is done.
+    """
+    mark = f"HOME={home}".encode()
+    for _ in range(_ROUNDS):  # who is just starting somebody is seen in the next round
+        found = [number for number in _processes() if mark in _environment_of(number).split(b"\0")]
+        if not found:
+            return
+        for number in found:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(number, signal.SIGKILL)
+        time.sleep(_POLL)
+
+
+def _processes() -> list[int]:
+    proc = Path("/proc")
+    return [int(entry.name) for entry in proc.iterdir() if entry.name.isdigit()] if proc.exists() else []
+
+
+def _environment_of(number: int) -> bytes:
+    try:
+        return Path(f"/proc/{number}/environ").read_bytes()
+    except OSError:  # somebody else's, or gone
+        return b""
+
+
 def exposed(folder: Path, secrets: Sequence[str]) -> tuple[str, ...]:
     """The files below a folder that others can read and that have a secret in them."""
     found: list[str] = []
     for path in folder.rglob("*"):
-        if not path.is_file() or path.is_symlink() or path.stat().st_size > _MAX_OUTPUT:
-            continue
-        open_to_others = path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH)
-        if open_to_others and any(secret.encode() in path.read_bytes() for secret in secrets):
+        content = _content(path, only=stat.S_IRGRP | stat.S_IROTH) or b""
+        if any(secret.encode() in content for secret in secrets):
             found.append(str(path.relative_to(folder)))
     return tuple(sorted(found))
+
+
+def _content(path: Path, only: int = 0o777) -> bytes | None:
+    """What is in a file that a client may have put there: nothing if it is none, has other modes, or is too large."""
+    try:
+        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a FIFO would wait for a writer
+    except OSError:
+        return None
+    try:
+        about = os.fstat(number)
+        if not stat.S_ISREG(about.st_mode) or not about.st_mode & only or about.st_size > _MAX_OUTPUT:
+            return None
+        return os.read(number, _MAX_OUTPUT)
+    except OSError:
+        return None
+    finally:
+        os.close(number)
 
 
 def listening_at(port: int) -> tuple[str, ...]:

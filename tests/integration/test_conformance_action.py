@@ -103,6 +103,25 @@ def test_inputs_are_values_and_never_commands(stack: Run, installed: Path, tmp_p
     assert not list(tmp_path.rglob("owned"))
 
 
+@pytest.mark.parametrize("url", ["--help", "-v", "--stack=/"])
+def test_a_url_is_never_an_option(url: str, installed: Path, tmp_path: Path) -> None:
+    run = _run("Judge", tmp_path, installed, url=url)
+    assert run.returncode == 4, run.stdout + run.stderr  # as for any URL that is none: no target that can be judged
+    assert "Usage:" not in run.stdout
+
+
+def test_what_is_checked_out_does_not_pose_as_a_module_of_python(tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    for name in ("venv", "runpy", "ensurepip", "json"):
+        (checkout / f"{name}.py").write_text("import pathlib; pathlib.Path('owned').touch(); raise SystemExit\n")
+    made = _STEPS["Install"]["run"].partition('"$RUNNER_TEMP/mcp-conformance/bin/pip"')[0]
+    environment = {**os.environ, "RUNNER_TEMP": str(tmp_path), "PYTHONPATH": str(checkout)}
+    subprocess.run(["bash", "-eo", "pipefail", "-c", made], env=environment, cwd=checkout, timeout=120, check=True)
+    assert (tmp_path / "mcp-conformance" / "bin" / "pip").exists()
+    assert not list(tmp_path.rglob("owned"))
+
+
 def test_a_token_lets_more_be_judged_and_is_in_no_report(stack: Run, installed: Path, tmp_path: Path) -> None:
     from conformance.stack import issuer_of
 

@@ -3,13 +3,17 @@
 import json
 import os
 import sys
+import tempfile
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from conformance.client_command import Command, listening_at
+from conformance import client_command
+from conformance.client_command import Command, exposed, listening_at
 from conformance.personas import SCENARIOS
 from conformance.personas.serving import free_ports
 from mcp_demo.cli import app
@@ -91,6 +95,72 @@ def test_a_silent_client_is_stopped_with_all_that_it_started(tmp_path: Path) -> 
     while _lives(child):
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="only Linux shows the environment of processes")
+def test_what_left_the_clients_session_is_stopped_too(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    daemon = f"import os, pathlib, time; pathlib.Path({str(note)!r}).write_text(str(os.getpid())); time.sleep(60)"
+    program = (
+        "import os, subprocess, sys, time, pathlib\n"
+        f"subprocess.Popen([sys.executable, '-c', {daemon!r}], start_new_session=True)\n"
+        f"while not pathlib.Path({str(note)!r}).exists(): time.sleep(0.01)\n"
+    )
+    play = Command((_PYTHON, "-c", program))(SCENARIOS["helpful"], "2026-07-28")
+    assert play.ended == "exited"
+    child = int(note.read_text())
+    deadline = time.monotonic() + 5
+    while _lives(child):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("trap", ["os.mkfifo(place / 'opened')", "os.symlink('/dev/zero', place / 'opened')"])
+def test_a_trap_in_the_place_of_our_own_notes_is_not_walked_into(trap: str) -> None:
+    program = f"import os, pathlib; place = pathlib.Path(os.environ['HOME']).parent; {trap}"
+    play = Command((_PYTHON, "-c", program))(SCENARIOS["helpful"], "2026-07-28")
+    assert play.ended == "exited"
+    assert play.opened == ()
+
+
+def test_output_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_command, "_TOO_MUCH", 1024 * 1024)
+    program = "import time\nwhile True: print('x' * 65536, flush=True); time.sleep(0.001)"
+    began = time.monotonic()
+    play = Command((_PYTHON, "-c", program))(SCENARIOS["helpful"], "2026-07-28")
+    assert play.ended == "too slow"
+    assert len(play.output) == client_command._MAX_OUTPUT  # pyright: ignore[reportPrivateUsage]
+    assert time.monotonic() - began < 20
+
+
+def test_files_that_cannot_be_read_expose_nothing_and_stop_nothing() -> None:
+    with tempfile.TemporaryDirectory() as name, _nobody(Path(name)) as folder:
+        for path, mode in (("open", 0o644), ("write-only", 0o244), ("mine", 0o600), ("closed", 0o044)):
+            (folder / path).write_text("planted")
+            (folder / path).chmod(mode)
+        os.mkfifo(folder / "fifo", 0o644)
+        (folder / "link").symlink_to(folder / "open")
+        (folder / "blind").mkdir()
+        (folder / "blind" / "file").write_text("planted")
+        (folder / "blind").chmod(0o444)
+        (folder / "dark").mkdir(0o000)
+        assert exposed(folder, ["planted"]) == ("open",)
+        for path in ("blind", "dark"):
+            (folder / path).chmod(0o700)
+
+
+@contextmanager
+def _nobody(folder: Path) -> Generator[Path]:
+    """Somebody without root's right to read everything."""
+    if os.geteuid() != 0:
+        yield folder
+        return
+    os.chown(folder, 65534, 65534)
+    os.seteuid(65534)
+    try:
+        yield folder
+    finally:
+        os.seteuid(0)
 
 
 @pytest.mark.parametrize(("verify", "methods"), [("True", ["CONNECT"]), ("False", ["CONNECT", "GET"])])
