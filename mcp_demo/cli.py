@@ -35,6 +35,9 @@ Headless = Annotated[bool, typer.Option("--headless", help="Sign the demo user i
 ClientId = Annotated[
     str | None, typer.Option(help="A client id registered beforehand; secret: $MCP_DEMO_CLIENT_SECRET.")
 ]
+IssuerOption = Annotated[
+    str | None, typer.Option("--issuer", metavar="URL", help="The authorization server, where there are several.")
+]
 SignIn = Annotated[
     Literal["browser", "url", "headless", "machine", "stored"],
     typer.Option(
@@ -233,6 +236,7 @@ def call(
     headless: Headless = False,
     url: Annotated[str | None, typer.Option(help="Any MCP server, instead of the running one.")] = None,
     client_id: ClientId = None,
+    issuer: IssuerOption = None,
     sign_in: SignIn = "browser",
     store: Store = "file",
     revision: Revision = "2026-07-28",
@@ -253,7 +257,7 @@ def call(
             say(access.call(_running(_folder(state)), tool, given, headless=headless))
         else:
             way = "headless" if headless else sign_in
-            say(connect.call(connect.Wishes(url, _folder(state), client_id, way, store, revision), tool, given))
+            say(connect.call(connect.Wishes(url, _folder(state), client_id, issuer, way, store, revision), tool, given))
     except access.AccessFailed as error:
         complain(error.problem, error.cure)
         raise typer.Exit(1) from None
@@ -263,6 +267,7 @@ def call(
 def connect_to(
     url: Annotated[str, typer.Argument(help="The endpoint of an MCP server.")],
     client_id: ClientId = None,
+    issuer: IssuerOption = None,
     sign_in: SignIn = "browser",
     store: Store = "file",
     revision: Revision = "2026-07-28",
@@ -273,7 +278,7 @@ def connect_to(
     from mcp_demo import connect
     from mcp_demo.access import AccessFailed
 
-    wishes = connect.Wishes(url, _folder(state), client_id, sign_in, store, revision)
+    wishes = connect.Wishes(url, _folder(state), client_id, issuer, sign_in, store, revision)
     try:
         found = connect.tools(wishes, connect.narrate(note, full=full))
     except AccessFailed as error:

@@ -42,6 +42,7 @@ class Wishes:
         url: The MCP endpoint.
         folder: Where the file of grants goes.
         client_id: A client id registered beforehand; its secret, if any, is in `MCP_DEMO_CLIENT_SECRET`.
+        issuer: The authorization server to go to, where the MCP server names several; else the person is asked.
         way: How to sign in; `headless` takes `MCP_DEMO_USERNAME` and `MCP_DEMO_PASSWORD`.
         kept: Where grants are kept.
         revision: The newest revision of MCP to go by.
@@ -50,6 +51,7 @@ class Wishes:
     url: str
     folder: Path
     client_id: str | None = None
+    issuer: str | None = None
     way: Way = "browser"
     kept: Kept = "file"
     revision: Revision = NEWEST
@@ -106,7 +108,7 @@ def _options(wishes: Wishes, held: ExitStack) -> _Options:
     secret = os.environ.get("MCP_DEMO_CLIENT_SECRET") or None
     way, redirect_uri = _sign_in(wishes.way, held)
     return {
-        "identity": Identity(client_id=wishes.client_id, client_secret=secret),
+        "identity": Identity(client_id=wishes.client_id, client_secret=secret, issuer=wishes.issuer),
         "sign_in": way,
         "redirect_uri": redirect_uri,
         "store": _store(wishes),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from playwright.sync_api import Error, Page, Request, sync_playwright
+from playwright.sync_api import Error, Locator, Page, Request, sync_playwright
 
 from mcp_demo.client.errors import SignInFailed
 
@@ -17,6 +17,8 @@ _USERNAME = 'input[name="username"]:visible, input[autocomplete="username"]:visi
 _PASSWORD = 'input[type="password"]:visible'  # noqa: S105 - a selector
 _APPROVE, _DENY = ("Allow", "Approve", "Authorize"), ("Do not allow", "Deny", "Cancel")
 _IDLE = 5.0  # seconds on a page that offers nothing to do, such as an error page
+_SLOW = 30.0  # seconds that a page may take to come
+_POLL = 20.0  # milliseconds
 _ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"]
 
 
@@ -68,8 +70,12 @@ class HeadlessBrowser:
             if request.is_navigation_request() and request.url.partition("?")[0] == redirect_uri.partition("?")[0]:
                 returned.append(request.url)
 
+        def navigate(act: Callable[[], object]) -> None:
+            with suppress(Error):  # the last navigation may end in the browser's own error page
+                settle(page, act, lambda: bool(returned))
+
         page.on("request", watch)
-        self._quietly(lambda: page.goto(url))
+        navigate(lambda: page.evaluate("url => location.assign(url)", url))
         deadline, typed = time.monotonic() + self._timeout, False
         idle = time.monotonic() + _IDLE
         while not returned and time.monotonic() < min(deadline, idle):
@@ -79,9 +85,10 @@ class HeadlessBrowser:
                 if typed:
                     raise SignInFailed("The sign-in page refused these credentials.")
                 typed = True
-                self._quietly(lambda: self._type(page))
+                navigate(lambda: self._type(page))
                 idle = time.monotonic() + _IDLE
-            elif self._decide(page):
+            elif (button := self._decision(page)) is not None:
+                navigate(button.click)
                 idle = time.monotonic() + _IDLE
             else:
                 page.wait_for_timeout(50)
@@ -94,20 +101,37 @@ class HeadlessBrowser:
         if field.count() and not field.first.input_value():
             field.first.fill(self._username)
         page.locator(_PASSWORD).first.fill(self._password)
-        with page.expect_navigation(wait_until="load"):
-            page.locator(_PASSWORD).first.press("Enter")
+        page.locator(_PASSWORD).first.press("Enter")
 
-    def _decide(self, page: Page) -> bool:
-        names = _APPROVE if self._approve else _DENY
-        for name in names:
+    def _decision(self, page: Page) -> Locator | None:
+        for name in _APPROVE if self._approve else _DENY:
             button = page.get_by_role("button", name=name, exact=True)
             if button.count():
-                with suppress(Error), page.expect_navigation(wait_until="load"):
-                    button.first.click()
-                return True
-        return False
+                return button.first
+        return None
 
-    def _quietly(self, navigate: Callable[[], object]) -> None:
-        # Nobody may be listening at the redirect URI, so the last navigation may end in an error page.
-        with suppress(Error):
-            navigate()
+
+def settle(page: Page, act: Callable[[], object], is_over: Callable[[], bool], *, seconds: float = _SLOW) -> None:
+    """Do something that leads to another page, and wait until that is there, or all is over.
+
+    Over is the way to a redirect URI once the browser has been sent there: nobody may listen, or somebody never answer.
+
+    Raises:
+        Error: It cannot be done.
+    """
+    ends: list[object] = []
+
+    def failed(request: Request) -> None:
+        if request.is_navigation_request() and request.frame == page.main_frame:
+            ends.append(request)
+
+    page.on("load", ends.append)
+    page.on("requestfailed", failed)
+    try:
+        act()
+        deadline = time.monotonic() + seconds
+        while not ends and not is_over() and time.monotonic() < deadline:
+            page.wait_for_timeout(_POLL)
+    finally:
+        page.remove_listener("load", ends.append)
+        page.remove_listener("requestfailed", failed)

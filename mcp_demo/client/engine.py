@@ -250,7 +250,7 @@ class Engine:
             offered,
             preferred=self._policy.issuers,
             held=(held.issuer,) if held else (),
-            known=lambda issuer: self.vault.registration(issuer) is not None,
+            known=lambda issuer: not self.vault.is_shared and self.vault.registration(issuer) is not None,
             ask=self._policy.choose,
         )
 

@@ -4,6 +4,7 @@
     ├── DiscoveryFailed       no usable metadata at any of the places where it may lie
     ├── RegistrationFailed    the authorization server refused to register us, or cannot
     ├── IssuerChanged         the credentials we were given belong to another authorization server
+    ├── IssuerChoiceNeeded    a person has to choose among authorization servers, on a page
     ├── SignInNeeded          a person has to sign in, and nobody is there to do it
     ├── SignInFailed          the browser leg ended without a response
     ├── StepUpExhausted       the server keeps asking for scopes that it has been given
@@ -14,6 +15,7 @@
 Errors of the protocol itself are in `mcp_demo.oauth.errors`; `explain` puts all of them into plain words.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from mcp_demo.client.pending import PendingAuthorization
@@ -58,6 +60,17 @@ class SignInNeeded(ClientError):
     def __init__(self, pending: PendingAuthorization) -> None:
         super().__init__("This needs somebody to sign in.")
         self.pending = pending
+
+
+class IssuerChoiceNeeded(ClientError):
+    """Somebody has to choose among authorization servers. Web clients catch it and ask on their page."""
+
+    layer = "discovery"
+    cure = "Choose one."
+
+    def __init__(self, offered: Sequence[str]) -> None:
+        super().__init__("The MCP server relies on several authorization servers.")
+        self.offered = tuple(offered)
 
 
 class SignInFailed(ClientError):

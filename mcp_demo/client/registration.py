@@ -49,7 +49,7 @@ class Identity:
         client_name: What the consent page shows.
         client_id: A client id that was registered beforehand.
         client_secret: Its secret.
-        issuer: The authorization server these two are from; unknown, the first one met.
+        issuer: The authorization server these two are from, and the only one to go to; unknown, the first one met.
         method: How the client authenticates at the token endpoint, where metadata leaves the choice.
         metadata_url: The https URL of our Client ID Metadata Document.
         dynamic: Whether to register where neither of these helps.
@@ -98,9 +98,11 @@ def register(
     Spec: MCP 2026-07-28 Client Registration.
 
     Raises:
-        IssuerChanged: Our pre-registered credentials are from another authorization server.
+        IssuerChanged: The client is of another authorization server.
         RegistrationFailed: None of the ways leads in.
     """
+    if identity.issuer not in (None, metadata.issuer):
+        raise IssuerChanged(f"This client goes to {identity.issuer} only, but the MCP server relies on others.")
     if identity.client_id is not None:
         return _pre_registered(identity, metadata, identity.client_id, identity.client_secret)
     documents = metadata.client_id_metadata_document_supported and knows(revision, "metadata documents")
@@ -163,10 +165,6 @@ def client_metadata(
 def _pre_registered(
     identity: Identity, metadata: ServerMetadata, client_id: str, client_secret: str | None
 ) -> Registration:
-    if identity.issuer is not None and identity.issuer != metadata.issuer:
-        raise IssuerChanged(
-            f"The client id is from {identity.issuer}, but the MCP server now relies on {metadata.issuer}."
-        )
     method = identity.method or _method(identity, metadata, with_secret=client_secret is not None)
     return Registration(metadata.issuer, client_id, "pre-registered", method, client_secret=client_secret)
 

@@ -129,6 +129,11 @@ class Vault:
         self._grants = grants or MemoryStore()
         self._registrations = registrations or self._grants
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether others use the registrations too: then they say nothing about what this person wants."""
+        return self._registrations is not self._grants
+
     def grant(self, server_url: str) -> Grant | None:
         """The grant for a server: that of the authorization server which the server named last."""
         place = self._grants.get(f"server {server_url}")

@@ -8,7 +8,7 @@ import httpx
 
 from mcp_demo.client import mcp
 from mcp_demo.client.drive import drive
-from mcp_demo.client.errors import ClientError, SignInNeeded, explain
+from mcp_demo.client.errors import ClientError, IssuerChoiceNeeded, SignInNeeded
 from mcp_demo.client.registration import deregister
 from mcp_demo.client.web.person import Person, Trouble, Wish, trace_url
 from mcp_demo.exchange.wire import from_json
@@ -30,7 +30,7 @@ async def wish(
         wanted: What.
         left_out: Scopes that they have just not agreed to: asking for them again at once would go round in circles.
     """
-    person.trouble = person.done = None
+    person.trouble = person.done = person.undecided = None
     try:
         await _carry_out(person, http, wanted)
     except SignInNeeded as needed:
@@ -38,9 +38,20 @@ async def wish(
             person.trouble = Trouble("the consent page", *_left_out(refused))
             return None
         return person.leave_for(needed.pending, wanted)
+    except IssuerChoiceNeeded as needed:
+        person.offered, person.undecided = needed.offered, wanted
     except _EXPECTED as error:
-        person.trouble = Trouble(*explain(error))
+        person.fail(error)
     return None
+
+
+async def choose(person: Person, http: httpx.AsyncClient, issuer: str) -> str | None:
+    """Go on with what was wanted, with the authorization server that somebody chose. Returns as `wish` does."""
+    wanted = person.undecided
+    if wanted is None or issuer not in person.offered:
+        return None
+    person.issuer = issuer
+    return await wish(person, http, wanted)
 
 
 async def come_back(person: Person, http: httpx.AsyncClient, url: str, state: str) -> str | None:
@@ -51,7 +62,7 @@ async def come_back(person: Person, http: httpx.AsyncClient, url: str, state: st
     try:
         await drive(person.engine.complete(pending, url), http, None, person.record)
     except _EXPECTED as error:
-        person.trouble = Trouble(*explain(error))
+        person.fail(error)
     await _add_trace(person, http, trace_url(pending))
     held = person.engine.vault.grant(person.engine.server_url)
     left_out = frozenset(pending.scopes or ()) - frozenset(held.scopes if held else ())
@@ -60,6 +71,7 @@ async def come_back(person: Person, http: httpx.AsyncClient, url: str, state: st
 
 async def log_out(person: Person, http: httpx.AsyncClient) -> None:
     """Forget the grant, and tell the authorization server, should it be there."""
+    person.issuer = None
     with suppress(*_EXPECTED):
         await drive(person.engine.leave(), http, None, person.record)
 

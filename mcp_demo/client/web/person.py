@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from mcp_demo.client.engine import Engine
+from mcp_demo.client.errors import IssuerChoiceNeeded, explain
 from mcp_demo.client.pending import PendingAuthorization
 from mcp_demo.exchange.model import Exchange, Request, Response
 from mcp_demo.exchange.redact import redact
@@ -50,6 +51,23 @@ class Person:
     contexts: list[Mapping[str, Any]] | None = None
     trouble: Trouble | None = None
     done: str | None = None
+    issuer: str | None = None
+    offered: tuple[str, ...] = ()
+    undecided: Wish | None = None
+
+    def choose(self, offered: Sequence[str]) -> str:
+        """The authorization server that this person chose (RFC 9728 §7.6).
+
+        Raises:
+            IssuerChoiceNeeded: They have to be asked.
+        """
+        if self.issuer is not None and self.issuer in offered:
+            return self.issuer
+        raise IssuerChoiceNeeded(offered)
+
+    def fail(self, error: Exception) -> None:
+        """Tell an error; whatever they had chosen led to it, so let them choose again."""
+        self.trouble, self.issuer = Trouble(*explain(error)), None
 
     def record(self, exchange: Exchange) -> None:
         """Keep a hop, redacted; our authorization server is the bridge, so it is called that here."""

@@ -95,6 +95,15 @@ async def add(
     return await _do(request, session, site, Wish("Data added", "add_context", {"name": name, "text": text}))
 
 
+@router.post("/choose")
+async def choose(request: Request, session: Own, site: Here, issuer: Annotated[str, Form(max_length=2000)]) -> Response:
+    """Choose one of several authorization servers."""
+    person = site.person(session)
+    async with person.lock:
+        onward = await actions.choose(person, site.http, issuer)
+    return _go(request, site, onward)
+
+
 @router.post("/logout")
 async def logout(request: Request, session: Own, site: Here) -> Response:
     """End session and grant."""
@@ -117,6 +126,10 @@ async def _do(request: Request, session: Session, site: Site, wanted: Wish) -> R
     person = site.person(session)
     async with person.lock:
         onward = await actions.wish(person, site.http, wanted)
+    return _go(request, site, onward)
+
+
+def _go(request: Request, site: Site, onward: str | None) -> Response:
     answer = RedirectResponse(onward or "/", 303)
     if onward is not None:  # before there is a grant in it: whoever planted the session must not be there to see one
         site.sessions.renew(request, answer)

@@ -5,6 +5,7 @@ from fastapi import Response
 from markupsafe import Markup
 
 from mcp_demo.client.engine import Engine
+from mcp_demo.client.policy import Policy
 from mcp_demo.client.storage import MemoryStore, Vault
 from mcp_demo.client.transport import open_async
 from mcp_demo.client.web import kinds
@@ -38,8 +39,10 @@ class Site:
         """The person of a session; a new one at first sight."""
         if "person" not in session.data:
             vault = Vault(MemoryStore(), self._registrations)
-            engine = Engine(self.settings.mcp_url, self._identity, self.callback_url, vault)
-            session.data["person"] = Person(engine)
+            # A client id that was given to us is of one authorization server: there is nothing to choose.
+            policy = Policy() if self._identity.client_id else Policy(choose=lambda offered: person.choose(offered))
+            engine = Engine(self.settings.mcp_url, self._identity, self.callback_url, vault, policy)
+            person = session.data["person"] = Person(engine)
         return session.data["person"]
 
     def home(self, session: Session) -> Response:

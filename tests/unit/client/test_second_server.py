@@ -13,7 +13,7 @@ from mcp_demo.client.drive import drive
 from mcp_demo.client.engine import Engine, Policy
 from mcp_demo.client.errors import DiscoveryFailed, IssuerChanged
 from mcp_demo.client.registration import Identity
-from mcp_demo.client.storage import Vault
+from mcp_demo.client.storage import MemoryStore, Vault
 
 OTHER = "https://other.example"
 
@@ -160,3 +160,20 @@ def test_the_terminal_asks_until_the_answer_is_a_number_of_the_list(
     monkeypatch.setattr("builtins.input", answer)
     assert ask_in_terminal((AS, OTHER)) == OTHER
     assert f"2. {OTHER}" in capsys.readouterr().out
+
+
+async def test_a_client_of_one_server_goes_to_no_other() -> None:
+    worlds = Worlds()
+    assert await worlds.call(subject := engine(identity=Identity(issuer=OTHER))) == 200
+    assert issuer_of(subject) == OTHER
+    with pytest.raises(IssuerChanged):
+        await worlds.call(engine(identity=Identity(issuer="https://absent.example")))
+    assert not worlds.first.requests("/register")
+
+
+async def test_registrations_that_others_use_too_do_not_decide_for_a_person() -> None:
+    worlds, shared, asked = Worlds(), MemoryStore(), list[Sequence[str]]()
+    await worlds.call(engine(Vault(MemoryStore(), shared), issuers=(AS,)))
+    someone_else = engine(Vault(MemoryStore(), shared), choose=answering(OTHER, asked))
+    await worlds.call(someone_else)
+    assert (asked, issuer_of(someone_else)) == ([(AS, OTHER)], OTHER)

@@ -15,6 +15,7 @@ from mcp_demo.oauth import client_metadata
 from mcp_demo.settings import ClientSettings
 
 BASE = "https://client.example"
+OTHER = "https://other.example"
 
 
 def settings(client_id: str | None = None, url: str = BASE) -> ClientSettings:
@@ -252,3 +253,33 @@ async def test_pages_carry_neither_tokens_nor_a_way_to_run_scripts() -> None:
 def test_a_static_client_without_its_id_says_what_to_do() -> None:
     with pytest.raises(SetupError):
         create_static(settings())
+
+
+async def test_a_person_chooses_where_the_mcp_server_relies_on_several_servers() -> None:
+    first, second = World(), World(issuer=OTHER, serial=100)
+    first.prm = second.prm = {"authorization_servers": [AS, OTHER]}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        first.tokens |= second.tokens
+        return (second if str(request.url).startswith(OTHER) else first).answer(request)
+
+    app = create_auto(settings(), httpx.MockTransport(answer))
+    async with visiting(second, app) as one, visiting(first, app) as two:
+        page = await one.do("/fetch")
+        assert "Where do you want to sign in?" in page
+        assert not first.requests(AS)
+        assert "Where do you want to sign in?" in await one.do("/choose", issuer="https://evil.example")
+        page = await one.do("/choose", issuer=OTHER)
+        assert "MCP data fetched" in page
+        assert "Where do you want to sign in?" not in page
+        assert not first.requests(AS)
+        assert "Where do you want to sign in?" in await two.do("/login")  # what one person chose is theirs
+        assert "Signed in" in await two.do("/choose", issuer=AS)
+        await one.do("/logout")
+        assert "Where do you want to sign in?" in await one.do("/login")
+
+
+async def test_a_client_id_given_to_us_leaves_nothing_to_choose() -> None:
+    world = World(prm={"authorization_servers": [AS, OTHER]})
+    async with visiting(world, static(world)) as visitor:
+        assert "Hello, demo" in await visitor.do("/login")
