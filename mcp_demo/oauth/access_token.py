@@ -16,6 +16,7 @@ from joserfc.jwk import RSAKey
 
 from mcp_demo.oauth import scopes as scope_rules
 from mcp_demo.oauth.errors import InvalidScope, InvalidToken
+from mcp_demo.oauth.token_exchange import Actor, read_actors
 
 Reason = Literal[
     "size",
@@ -112,7 +113,10 @@ class Unverified:
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """What a verified token says. The token itself is not kept."""
+    """What a verified token says. The token itself is not kept.
+
+    `actors` says who acts for the person, the current one first (RFC 8693 §4.1); empty where nobody does.
+    """
 
     issuer: str
     subject: str
@@ -120,6 +124,7 @@ class AccessToken:
     username: str | None
     scopes: tuple[str, ...]
     expires_at: float
+    actors: tuple[Actor, ...] = ()
 
 
 def read(token: str) -> Unverified:
@@ -169,6 +174,7 @@ def verify(unverified: Unverified, key: RSAKey, rules: Rules, now: float) -> Acc
         username=_string(claims, "username") if "username" in claims else None,
         scopes=scopes,
         expires_at=expires_at,
+        actors=_actors(claims),
     )
 
 
@@ -241,6 +247,13 @@ def _scopes(claims: Mapping[str, Any]) -> tuple[str, ...]:
     try:
         return scope_rules.parse(value)
     except InvalidScope as error:
+        raise TokenRejected("claims") from error
+
+
+def _actors(claims: Mapping[str, Any]) -> tuple[Actor, ...]:
+    try:
+        return read_actors(claims)
+    except InvalidToken as error:
         raise TokenRejected("claims") from error
 
 

@@ -17,6 +17,7 @@ from mcp_demo.local.domain.authorize import authorize_router
 from mcp_demo.local.domain.branding import Looks
 from mcp_demo.local.domain.browser import Browser
 from mcp_demo.local.domain.challenge import challenge_router
+from mcp_demo.local.domain.derived_token import derived_token_router
 from mcp_demo.local.domain.errors import NO_STORE, UnsafeRequest, as_json, as_page
 from mcp_demo.local.domain.federation import federation_router
 from mcp_demo.local.domain.grants import Grants
@@ -53,6 +54,7 @@ _ROUTERS = (
     token_router,
     revoke_router,
     register_router,
+    derived_token_router,
     userinfo_router,
     logout_router,
 )

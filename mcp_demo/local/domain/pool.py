@@ -39,6 +39,7 @@ class AppClient:
     refresh_seconds: int
     providers: tuple[str, ...] = ()
     revocable: bool = True
+    auth_flows: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ class Pool:
             refresh_seconds=_seconds(found.get("RefreshTokenValidity") or 30, units.get("RefreshToken", "days")),
             providers=tuple(found.get("SupportedIdentityProviders", ())),
             revocable=found.get("EnableTokenRevocation", True),
+            auth_flows=frozenset(map(str, found.get("ExplicitAuthFlows", ()))),
         )
 
     def rules(self) -> PoolRules:

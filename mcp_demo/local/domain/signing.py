@@ -6,6 +6,7 @@ the base64 SHA-256 of the public key.
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ class TokenFacts:
     origin_jti: str
     resource: str | None = None
     nonce: str | None = None
+    act: Mapping[str, Any] | None = None
 
 
 class Signer:
@@ -60,6 +62,8 @@ class Signer:
             claims |= {"username": user.username, "origin_jti": facts.origin_jti, "event_id": str(uuid4())}
         if facts.resource is not None:
             claims["aud"] = facts.resource
+        if facts.act is not None:
+            claims["act"] = facts.act
         if groups:
             claims["cognito:groups"] = groups
         return self._sign("access", claims)

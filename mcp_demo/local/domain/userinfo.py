@@ -29,11 +29,17 @@ def userinfo_router(parts: Parts) -> APIRouter:
     return router
 
 
-def _about(parts: Parts, claims: dict[str, Any]) -> dict[str, Any] | None:
+def live_user(parts: Parts, claims: dict[str, Any]) -> User | None:
+    """The user of an access token, unless it was revoked, or its user is disabled, gone or signed out everywhere."""
     user = parts.pool.user(str(claims.get("username", "-")))
     if user is None or not user.enabled or user.sub != claims.get("sub"):
         return None
-    if _is_over(parts, str(claims.get("origin_jti", "")), user):
+    return None if _is_over(parts, str(claims.get("origin_jti", "")), user) else user
+
+
+def _about(parts: Parts, claims: dict[str, Any]) -> dict[str, Any] | None:
+    user = live_user(parts, claims)
+    if user is None:
         return None
     shown = user_claims(user.attributes, str(claims["scope"]).split())
     # Unlike the ID token, this endpoint says "true" and "false" as strings.

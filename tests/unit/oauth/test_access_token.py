@@ -65,6 +65,14 @@ def test_a_good_token_says_who_may_do_what() -> None:
     assert judge(signed(CLAIMS)) == AccessToken(ISSUER, "a1b2", "app", "demo", (READ,), NOW + 60)
 
 
+def test_a_token_says_who_acts_for_the_person() -> None:
+    acted = judge(signed(claims(act={"sub": "mcp", "act": {"sub": "web"}})))
+    assert isinstance(acted, AccessToken)
+    assert acted.subject == "a1b2"
+    assert [actor.subject for actor in acted.actors] == ["mcp", "web"]
+    assert judge(signed(claims(act={"client_id": "mcp"}))) == "claims"
+
+
 def test_every_reason_has_words_and_the_set_is_closed() -> None:
     assert set(REASONS) == set(get_args(Reason))
     assert TokenRejected("expired").as_dict() == {

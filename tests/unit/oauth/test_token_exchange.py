@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from mcp_demo.oauth import token, token_exchange
-from mcp_demo.oauth.errors import ErrorResponse, ResponseInvalid
+from mcp_demo.oauth.errors import ErrorResponse, InvalidToken, ResponseInvalid
+from mcp_demo.oauth.token_exchange import Actor
 
 AS = "https://auth.chat.example/"
 RS = "https://mcp.chat.example/"
@@ -76,3 +77,36 @@ def test_an_access_token_of_another_type_than_asked_for_is_refused(wanted: token
     with pytest.raises(ResponseInvalid, match=wanted):
         token.read_response(200, members, wanted)
     assert token.read_response(200, members | {"token_type": wanted.lower()}, wanted).access_token == "t"
+
+
+def test_a_person_who_calls_alone_has_no_actor():
+    assert token_exchange.read_actors({"sub": "alice"}) == ()
+
+
+def test_the_current_actor_comes_first_and_those_before_it_behind():
+    claims = {"sub": "user", "act": {"sub": "service16", "act": {"sub": "service77", "iss": "https://b.example"}}}
+    assert token_exchange.read_actors(claims) == (Actor("service16"), Actor("service77", "https://b.example"))
+
+
+@pytest.mark.parametrize(
+    "act",
+    [None, "service", [], {}, {"sub": ""}, {"sub": 5}, {"sub": "a", "iss": 5}, {"sub": "a", "iss": ""}, {"iss": "i"}],
+)
+@pytest.mark.parametrize("depth", [0, 1])
+def test_an_actor_without_a_name_is_refused_however_deep(act: object, depth: int):
+    with pytest.raises(InvalidToken):
+        token_exchange.read_actors({"act": {"sub": "a", "act": act} if depth else act})
+
+
+def test_a_namesake_of_another_issuer_is_somebody_else():
+    assert Actor("mcp").is_one_of(["mcp"], AS)
+    assert Actor("mcp", AS).is_one_of(["mcp"], AS)
+    assert not Actor("mcp", RS).is_one_of(["mcp"], AS)
+    assert not Actor("other").is_one_of(["mcp"], AS)
+
+
+def test_each_exchange_moves_the_actors_one_step_back():
+    first = {"sub": "alice", "act": token_exchange.acting("mcp", {"sub": "alice"})}
+    second = {"sub": "alice", "act": token_exchange.acting("api", first)}
+    assert second["act"] == {"sub": "api", "act": {"sub": "mcp"}}
+    assert token_exchange.read_actors(second) == (Actor("api"), Actor("mcp"))
