@@ -6,19 +6,13 @@ Commands import what they need when they run: `--help` and a refusal are immedia
 import json
 import sys
 from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import typer
 
-from mcp_demo import registry_cli
+from mcp_demo import deploy_cli, registry_cli
+from mcp_demo.chosen_run import State, folder_of, running_in
 from mcp_demo.terminal import announce, complain, note, own_failure, say
-
-if TYPE_CHECKING:
-    from mcp_demo.deploy.endpoints import Endpoints
-    from mcp_demo.deploy.profile import Profile
-    from mcp_demo.deploy.stacks import Event
-    from mcp_demo.local.state import Run
 
 app = typer.Typer(
     name="mcp-demo",
@@ -27,10 +21,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(deploy_cli.app)
 app.add_typer(registry_cli.app, name="clients")
 
-State = Annotated[Path | None, typer.Option("--state", metavar="DIR", help="Folder of the run.  [$MCP_DEMO_STATE]")]
-ProfileOption = Annotated[Literal["local", "aws"], typer.Option(help="The embedded AWS of a run, or AWS.")]
 Headless = Annotated[bool, typer.Option("--headless", help="Sign the demo user in with a browser nobody sees.")]
 ClientId = Annotated[
     str | None, typer.Option(help="A client id registered beforehand; secret: $MCP_DEMO_CLIENT_SECRET.")
@@ -50,7 +43,6 @@ Store = Annotated[Literal["file", "keyring", "memory"], typer.Option(help="Where
 Revision = Annotated[
     Literal["2025-06-18", "2025-11-25", "2026-07-28"], typer.Option(help="The newest revision of MCP to go by.")
 ]
-Name = Annotated[str, typer.Option(help="Starts the names of all stacks.")]
 
 if find_spec("conformance") is not None:  # an installation may leave the suite out
     from conformance.cli import app as conformance
@@ -70,7 +62,7 @@ def main() -> None:
         complain(error.problem, error.cure)
         sys.exit(4)
     except Exception as error:
-        sys.exit(own_failure(error, _folder(None) / "logs" / "cli.log"))
+        sys.exit(own_failure(error, folder_of(None) / "logs" / "cli.log"))
 
 
 @app.command()
@@ -95,7 +87,7 @@ def up(
         ports = (Ports.free() if free_ports else Ports()).changed(port or [])
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--port") from None
-    options = Options(_folder(state), ports, hosted, server)
+    options = Options(folder_of(state), ports, hosted, server)
     try:
         if detach:
             from mcp_demo.local.detached import start
@@ -104,7 +96,7 @@ def up(
         else:
             serve(options, say=note, ready=lambda run: announce(run, as_json=as_json, foreground=True))
     except runs.AlreadyRunning:
-        running = _running(options.state)
+        running = running_in(options.state)
         note("It is running already; `mcp-demo down` ends it.")
         announce(running, as_json=as_json)
     except KeyboardInterrupt:
@@ -116,100 +108,7 @@ def down(state: State = None) -> None:
     """End what `up` started."""
     from mcp_demo.local import state as runs
 
-    note("Stopped." if runs.end(_folder(state)) else "Nothing is running.")
-
-
-@app.command()
-def deploy(
-    profile: ProfileOption = "local",
-    name: Name = "mcp-demo",
-    mcp_url: Annotated[str | None, typer.Option(help="The MCP endpoint, on AWS.")] = None,
-    bridge_url: Annotated[str | None, typer.Option(help="The bridge, on AWS.")] = None,
-    static_url: Annotated[str | None, typer.Option(help="The pre-registered client, on AWS.")] = None,
-    choose: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="STACK.PARAMETER=VALUE", help="A parameter of a template, like identity.Mfa=ON."),
-    ] = None,
-    harden: Annotated[bool, typer.Option("--harden", help="Alarms, dashboard and firewall, too.")] = False,
-    demo_user: Annotated[bool, typer.Option("--demo-user", help="Make a user `demo` and print its password.")] = False,
-    state: State = None,
-) -> None:
-    """Bring the CloudFormation stacks to the state of their templates, and write the settings of the parts."""
-    from mcp_demo.deploy import choices
-    from mcp_demo.deploy.files import env_folder
-    from mcp_demo.deploy.profile import aws_failures
-    from mcp_demo.deploy.system import deploy_system, is_deployed, is_serverless
-    from mcp_demo.deploy.users import ensure_demo_user
-
-    try:
-        chosen = choices.read(choose or [])
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--set") from None
-    target, endpoints = _target(profile, _folder(state), mcp_url, bridge_url, static_url)
-    folder = env_folder(_folder(state), profile)
-    with aws_failures():
-        hardened = harden or "hardening" in chosen or is_deployed(target, name, "hardening")
-        serverless = is_serverless(target, name) if profile == "local" else not (mcp_url or bridge_url)
-    deployment = deploy_system(
-        target, endpoints, folder, _progress, name, choices=chosen, serverless=serverless, hardened=hardened
-    )
-    note("Deployed." if deployment.changed else "Nothing changed.")
-    note(f"Settings: {folder}")
-    if demo_user:
-        with aws_failures():
-            user = ensure_demo_user(target.cognito(), deployment.outputs["UserPoolId"])
-        say(f"{user.username} {user.password}")
-
-
-@app.command()
-def status(profile: ProfileOption = "local", name: Name = "mcp-demo", state: State = None) -> None:
-    """Show what is deployed; exit code 1 if it is not complete."""
-    from mcp_demo.deploy.profile import aws_failures
-    from mcp_demo.deploy.stacks import find, outputs
-    from mcp_demo.deploy.system import expected_stacks
-
-    target, _ = _target(profile, _folder(state))
-    fine = True
-    with aws_failures():
-        cloudformation = target.cloudformation()
-        for stack in expected_stacks(target, name):
-            found = find(cloudformation, stack)
-            current = str(found["StackStatus"]) if found else "not deployed"
-            fine = fine and current in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
-            say(f"{stack}  {current}")
-            for key, value in sorted(outputs(cloudformation, stack).items()):
-                say(f"  {key}  {value}")
-    if not fine:
-        raise typer.Exit(1)
-
-
-@app.command()
-def cleanup(
-    profile: ProfileOption = "local",
-    name: Name = "mcp-demo",
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    state: State = None,
-) -> None:
-    """List what is deployed, ask, remove all of it, and prove that nothing is left."""
-    from mcp_demo.deploy.cleanup import remove, take_inventory
-    from mcp_demo.deploy.files import env_folder
-
-    target, _ = _target(profile, _folder(state))
-    folder = env_folder(_folder(state), profile)
-    found = take_inventory(target, name, folder)
-    if found.is_empty:
-        note("Nothing is there.")
-        return
-    for line in (*(f"stack {stack}" for stack in found.stacks), *found.resources, *map(str, found.files)):
-        say(line)
-    if not yes:
-        typer.confirm("Remove all of this, its users included?", abort=True, err=True)
-    remove(target, name, found, _progress)
-    left = take_inventory(target, name, folder)
-    if not left.is_empty:
-        complain("Still there: " + ", ".join((*left.stacks, *left.resources, *map(str, left.files))) + ".", "")
-        raise typer.Exit(1)
-    note("Nothing is left.")
+    note("Stopped." if runs.end(folder_of(state)) else "Nothing is running.")
 
 
 @app.command()
@@ -221,7 +120,7 @@ def token(
     """Print an access token for the running server, alone on stdout."""
     from mcp_demo.access import AccessFailed, fetch_token
 
-    run = _running(_folder(state))
+    run = running_in(folder_of(state))
     try:
         say(fetch_token(run, scope or [], headless=headless))
     except AccessFailed as error:
@@ -254,10 +153,14 @@ def call(
     given = cast("dict[str, Any]", parsed)
     try:
         if url is None:
-            say(access.call(_running(_folder(state)), tool, given, headless=headless))
+            say(access.call(running_in(folder_of(state)), tool, given, headless=headless))
         else:
             way = "headless" if headless else sign_in
-            say(connect.call(connect.Wishes(url, _folder(state), client_id, issuer, way, store, revision), tool, given))
+            say(
+                connect.call(
+                    connect.Wishes(url, folder_of(state), client_id, issuer, way, store, revision), tool, given
+                )
+            )
     except access.AccessFailed as error:
         complain(error.problem, error.cure)
         raise typer.Exit(1) from None
@@ -278,7 +181,7 @@ def connect_to(
     from mcp_demo import connect
     from mcp_demo.access import AccessFailed
 
-    wishes = connect.Wishes(url, _folder(state), client_id, issuer, sign_in, store, revision)
+    wishes = connect.Wishes(url, folder_of(state), client_id, issuer, sign_in, store, revision)
     try:
         found = connect.tools(wishes, connect.narrate(note, full=full))
     except AccessFailed as error:
@@ -297,7 +200,7 @@ def mail(
     """Show the mail that the user pool would have sent: confirmation and recovery codes. On AWS it is real mail."""
     from mcp_demo.local.domain.mailbox import read_mail
 
-    mails = read_mail(_running(_folder(state)).aws, to)
+    mails = read_mail(running_in(folder_of(state)).aws, to)
     if code:
         newest = next((mail.code for mail in mails if mail.code), None)
         if newest is None:
@@ -309,42 +212,6 @@ def mail(
         say(f"{message.to}  {message.subject}\n  {message.text}\n")
     if not mails:
         note("There is no mail.")
-
-
-def _target(
-    profile: str, state: Path, mcp: str | None = None, bridge: str | None = None, static: str | None = None
-) -> "tuple[Profile, Endpoints]":
-    from mcp_demo.deploy.endpoints import Endpoints
-    from mcp_demo.deploy.profile import Profile
-
-    if profile == "aws":
-        usual = Endpoints()
-        chosen = Endpoints(mcp or usual.mcp, bridge or usual.bridge, static or usual.static)
-        return Profile.aws(), chosen
-    if mcp or bridge or static:
-        raise typer.BadParameter("A local run has its own URLs; choose its ports with `mcp-demo up --port`.")
-    run = _running(state)
-    return Profile.local(run.aws), run.endpoints()
-
-
-def _running(state: Path) -> "Run":
-    from mcp_demo.errors import SetupError
-    from mcp_demo.local.state import current
-
-    run = current(state, wait=True)
-    if run is None:
-        raise SetupError("Nothing is running on this machine.", "Start it: mcp-demo up --detach")
-    return run
-
-
-def _progress(event: "Event") -> None:
-    note(f"  {event.status}  {event.resource}  {event.type}  {event.reason}".rstrip())
-
-
-def _folder(state: Path | None) -> Path:
-    from mcp_demo.settings import default_state
-
-    return (state or default_state()).expanduser().resolve()
 
 
 if __name__ == "__main__":

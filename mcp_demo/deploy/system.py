@@ -9,7 +9,7 @@ from mcp_demo.deploy.choices import Choices
 from mcp_demo.deploy.code import upload, with_code
 from mcp_demo.deploy.endpoints import Endpoints
 from mcp_demo.deploy.hardening import hardening_plan
-from mcp_demo.deploy.package import Package, registration_package
+from mcp_demo.deploy.package import Package, messages_package, registration_package
 from mcp_demo.deploy.profile import Profile, aws_failures
 from mcp_demo.deploy.registration import registration_plan
 from mcp_demo.deploy.secrets import client_secret, envelope_keys
@@ -24,15 +24,17 @@ SERVING = ("endpoints", "server")
 """The stacks that are there only where server and bridge are Lambda functions."""
 
 KEYS_FILE = "envelope-keys.json"
+_SMALL = {"identity": messages_package, "registration": registration_package}
 _LOCAL_RATES = {"RequestsPerSecond": "500", "Burst": "1000"}
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What a deployment came to: the outputs of all stacks, and whether anything changed."""
+    """What a deployment came to: the outputs of all stacks, whether anything changed, where the parts are served."""
 
     outputs: dict[str, str]
     changed: bool
+    endpoints: Endpoints
 
 
 def stack_name(name: str, stack: str) -> str:
@@ -118,8 +120,8 @@ class System:
         Raises:
             SetupError: Its wheels cannot be had.
         """
-        if stack == "registration":
-            return registration_package()
+        if stack in _SMALL:
+            return _SMALL[stack]()
         return server_package(self.profile, self._architecture()) if stack == "server" else None
 
     def plan(self, stack: str, outputs: Mapping[str, str]) -> Plan:
@@ -197,9 +199,10 @@ def deploy_system(
             outcome = deploy(profile.cloudformation(), plan, progress)
             outputs.update(outcome.outputs)
             changed = changed or outcome.changed
-        settings = _settings(profile, system.addresses(outputs), outputs, folder, serverless=serverless)
+        where = system.addresses(outputs)
+        settings = _settings(profile, where, outputs, folder, serverless=serverless)
     settings_of.write_env_files(folder, settings)
-    return Deployment(dict(outputs), changed)
+    return Deployment(dict(outputs), changed, where)
 
 
 def _settings(
