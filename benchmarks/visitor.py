@@ -134,6 +134,8 @@ class Visitor:
         answer: dict[str, Any] = response.json()
         if response.status_code == 400 and answer.get("error") == "invalid_grant":
             raise LoginLost(answer["error_description"])
+        if response.status_code in _BUSY:
+            raise LoginLost(f"{response.status_code} {answer['error_description']}")
         if response.status_code != 200:
             raise WrongAnswer(f"the token endpoint answered {response.status_code} {answer.get('error')}")
         claims = claims_of(answer["access_token"])
