@@ -12,6 +12,8 @@ import boto3
 from botocore.config import Config
 
 from mcp_demo.dcr import http
+from mcp_demo.dcr import review as review_requests
+from mcp_demo.dcr.announce import Announcer
 from mcp_demo.dcr.app_clients import AppClients
 from mcp_demo.dcr.registration import Registrations
 from mcp_demo.dcr.sweep import sweep as sweep_registry
@@ -28,15 +30,15 @@ _log.setLevel(logging.INFO)
 _log.propagate = False
 _log.addHandler(logging.StreamHandler())
 
+_AWS: Any = boto3  # the stubs of these services are not installed
+
 # Short enough that an answer of ours comes before the caller gives up.
 _CONFIG = Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "max_attempts": 3})
 
 
 def register(event: http.Event, context: object) -> http.Answer:
     """`POST /register` (RFC 7591 §3.1)."""
-    return http.answer(
-        "register", event, 201, lambda: registrations().register(http.json_body(event), http.bearer_token(event))
-    )
+    return http.answer("register", event, 201, lambda: registrations().register(http.json_body(event)))
 
 
 def read(event: http.Event, context: object) -> http.Answer:
@@ -63,6 +65,11 @@ def delete(event: http.Event, context: object) -> http.Answer:
     )
 
 
+def review(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    """The page on which an administrator decides upon a client."""
+    return review_requests.serve(event, reviews)
+
+
 def sweep(event: Mapping[str, Any], context: object) -> dict[str, int]:
     """The scheduled sweep."""
     swept = sweep_registry(store(), app_clients(), time.time())
@@ -80,7 +87,14 @@ def registrations() -> Registrations:
         endpoint=os.environ.get("REGISTRATION_ENDPOINT", ""),
         policy=Policy.from_environment(os.environ) if "SCOPES" in os.environ else None,
         app_clients=app_clients(),
+        announce=announcer(),
     )
+
+
+@cache
+def reviews() -> review_requests.Reviews:
+    """Decisions upon clients."""
+    return review_requests.Reviews(store(), secret(os.environ["REVIEW_KEY"]), time.time)
 
 
 @cache
@@ -103,3 +117,20 @@ def app_clients() -> AppClients | None:
         callback=os.environ.get("UPSTREAM_CALLBACK", ""),
         style=os.environ.get("UPSTREAM_STYLE") == "yes",
     )
+
+
+@cache
+def announcer() -> Announcer | None:
+    """Where to ask for approval, if by mail."""
+    topic = os.environ.get("REVIEW_TOPIC")
+    if not topic:
+        return None
+    sns: Any = _AWS.client("sns", config=_CONFIG)
+    return Announcer(sns, topic, os.environ["REVIEW_PAGE"], secret(os.environ["REVIEW_KEY"]), time.time)
+
+
+@cache
+def secret(identifier: str) -> str:
+    """A secret that CloudFormation made."""
+    manager: Any = _AWS.client("secretsmanager", config=_CONFIG)
+    return str(manager.get_secret_value(SecretId=identifier)["SecretString"])

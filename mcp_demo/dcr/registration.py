@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -34,6 +35,7 @@ class Registrations:
         endpoint: The URL of the registration endpoint.
         policy: What may register.
         app_clients: Where each client gets an app client of its own; None when all share the bridge's.
+        announce: Tells administrators that a client waits for them; None when they look by themselves.
     """
 
     store: WritableRegistry
@@ -41,20 +43,17 @@ class Registrations:
     endpoint: str = ""
     policy: Policy | None = None
     app_clients: AppClients | None = None
+    announce: Callable[[Client], None] | None = None
 
-    def register(self, document: object, initial_access_token: str | None = None) -> dict[str, Any]:
+    def register(self, document: object) -> dict[str, Any]:
         """Register a client; returns the client information response (RFC 7591 §3.2.1).
 
         Raises:
-            InvalidToken: Registering takes an initial access token, and this is not it.
             InvalidClientMetadata: The policy refuses the metadata.
             InvalidRedirectUri: The policy refuses the redirect URIs.
-            TemporarilyUnavailable: No more clients fit in.
+            TemporarilyUnavailable: No more clients fit in, or nobody could be told of a client that needs approval.
         """
         policy = self._policy()
-        wanted = policy.initial_access_token_hash
-        if wanted is not None and not secret_matches(initial_access_token, wanted):
-            raise InvalidToken("Registering a client takes an initial access token.")
         now = self.clock()
         token = new_secret()
         described = Client.from_metadata(f"dcr_{secrets.token_hex(16)}", policy.admit(document), source="dcr")
@@ -62,13 +61,21 @@ class Registrations:
         client = replace(
             client,
             status="pending" if policy.approval else "active",
+            review=new_secret() if policy.approval else None,
             created=now,
             last_used=now,
             lifetime=policy.lifetime,
             expires=now + policy.lifetime,
             registration_access_token_hash=hash_secret(token),
         )
-        return self._information(self._store(client), token, secret)
+        stored = self._store(client)
+        try:
+            self._announce(stored)
+        except TemporarilyUnavailable:  # a client of which nobody knows would wait for ever
+            with suppress(ClientError, BotoCoreError):
+                remove(self.store, self.app_clients, stored, now)
+            raise
+        return self._information(stored, token, secret)
 
     def read(self, client_id: str, token: str | None) -> dict[str, Any]:
         """A client's registration (RFC 7592 §2.1). Its secret is not in it: nobody knows it any more but the client.
@@ -81,10 +88,13 @@ class Registrations:
     def update(self, client_id: str, token: str | None, document: object) -> dict[str, Any]:
         """Replace a client's metadata, by the rules of a registration (RFC 7592 §2.2).
 
+        Where clients need approval, one that changes what was approved waits again.
+
         Raises:
             InvalidToken: There is no such client, or this is not its token.
             InvalidClientMetadata: The policy refuses the metadata, or they name another client or secret.
             InvalidRedirectUri: The policy refuses the redirect URIs.
+            TemporarilyUnavailable: Nobody could be told that it waits; the same update tries again.
         """
         client = self._authorized(client_id, token)
         metadata = self._policy().admit(document)
@@ -94,6 +104,7 @@ class Registrations:
             described,
             secret_hash=client.secret_hash,
             status=client.status,
+            review=client.review,
             created=client.created,
             last_used=client.last_used,
             lifetime=client.lifetime,
@@ -102,8 +113,11 @@ class Registrations:
             upstream_client_id=client.upstream_client_id,
         )
         changed, secret = _with_credentials(kept)
+        if self._policy().approval and (client.status == "pending" or _judged(changed) != _judged(client)):
+            changed = replace(changed, status="pending", review=new_secret())
         if not self.store.replace(changed, was=client):
             raise InvalidToken(_TOKEN_REFUSED)
+        self._announce(changed)
         return self._information(changed, token or "", secret)
 
     def delete(self, client_id: str, token: str | None) -> None:
@@ -128,6 +142,14 @@ class Registrations:
                 raise TemporarilyUnavailable("No further client can register now. Try again later.") from error
             raise
         return client
+
+    def _announce(self, client: Client) -> None:
+        if self.announce is None or client.status != "pending":
+            return
+        try:
+            self.announce(client)
+        except (ClientError, BotoCoreError) as error:
+            raise TemporarilyUnavailable("Nobody can be asked for approval now. Try again later.") from error
 
     def _authorized(self, client_id: str, token: str | None) -> Client:
         """The client whose token this is. An unknown client and a wrong token look alike (RFC 7592 §2.1)."""
@@ -190,6 +212,11 @@ def remove(store: WritableRegistry, app_clients: AppClients | None, client: Clie
         store.delete(ended)
     except (ClientError, BotoCoreError):
         return
+
+
+def _judged(client: Client) -> tuple[object, ...]:
+    """What a person looks at who approves a client."""
+    return client.redirect_uris, client.client_name, client.client_uri, client.jwks, client.jwks_uri
 
 
 def _with_credentials(client: Client) -> tuple[Client, str | None]:

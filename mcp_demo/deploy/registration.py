@@ -49,7 +49,7 @@ def registration_plan(
     parameters = {
         "Name": name,
         "BridgeUrl": endpoints.bridge,
-        "ScopeCeiling": f"{endpoints.mcp}/read,{endpoints.mcp}/write",
+        "McpUrl": endpoints.mcp,
         "UserPoolId": identity["UserPoolId"],
         "BridgeRole": identity.get("BridgeRoleName", ""),
         "EmulatorUrl": profile.endpoint or "",

@@ -38,6 +38,7 @@ _STRINGS = (
     "jwks_uri",
     "source",
     "status",
+    "review",
     "registration_access_token_hash",
     "upstream_client_id",
 )

@@ -64,6 +64,7 @@ class Client:
         jwks_uri: Where its public keys are.
         source: Which way it came.
         status: Only an `active` client may be used; the others wait for, or met, an administrator's decision.
+        review: The number of the review that it waits for, or last waited for; a link to decide is good for one.
         created: When it was registered, in seconds since the epoch.
         last_used: When it was last seen, to within a day.
         lifetime: Seconds without use after which it expires; None for never.
@@ -85,6 +86,7 @@ class Client:
     jwks_uri: str | None = None
     source: Source = "pre-registered"
     status: Status = "active"
+    review: str | None = None
     created: float = 0.0
     last_used: float = 0.0
     lifetime: int | None = None

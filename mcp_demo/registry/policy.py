@@ -6,12 +6,13 @@ instead of refusing the client, we do, and the response tells the client what it
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from mcp_demo.oauth import client_metadata
 from mcp_demo.oauth.client_metadata import ClientMetadata
 from mcp_demo.oauth.errors import InvalidClientMetadata, InvalidRedirectUri
+from mcp_demo.oauth.redirect_uri import is_loopback, is_registered, without_port
 from mcp_demo.registry.model import AUTH_METHODS, DAY
 
 GRANT_TYPES = ("authorization_code", "refresh_token")
@@ -31,30 +32,30 @@ class Policy:
         scopes: The ceiling. Every client may ask for all of it: clients register with the scopes of their first request
             and step up later, and the person consents each time.
         private_schemes: Schemes of redirect URIs that are taken beside https and http on loopback.
+        redirect_uris: The redirect URIs that are taken, see `is_listed`; empty for any.
         approval: Whether a new client waits for an administrator.
         lifetime: Seconds without use after which a client expires.
         max_clients: How many clients may have registered themselves at a time; None for any number.
-        initial_access_token_hash: Hash of a token that registering takes; None for open registration.
     """
 
     scopes: tuple[str, ...]
     private_schemes: tuple[str, ...] = ()
+    redirect_uris: tuple[str, ...] = ()
     approval: bool = False
     lifetime: int = 30 * DAY
     max_clients: int | None = None
-    initial_access_token_hash: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Policy":
         """The policy that `infrastructure/registration.yaml` hands to a function."""
         limit = environment.get("MAX_CLIENTS")
         return cls(
-            scopes=tuple(environment["SCOPES"].split()),
+            scopes=tuple(f"{environment['MCP_URL']}/{scope}" for scope in environment["SCOPES"].split()),
             private_schemes=tuple(environment.get("PRIVATE_SCHEMES", "").split()),
+            redirect_uris=tuple(environment.get("REDIRECT_URIS", "").split()),
             approval=environment.get("APPROVAL") == "administrator",
             lifetime=int(environment.get("UNUSED_DAYS", "30")) * DAY,
             max_clients=int(limit) if limit else None,
-            initial_access_token_hash=environment.get("INITIAL_ACCESS_TOKEN_HASH") or None,
         )
 
     def admit(self, document: object) -> ClientMetadata:
@@ -88,10 +89,40 @@ class Policy:
         """
         taken = tuple(uri for uri in uris if _scheme(uri) in ("https", "http", *self.private_schemes))
         if not taken:
-            named = ", ".join(f"redirect_uris[{place}] {uri[:200]}" for place, uri in enumerate(uris))
+            named = _named(enumerate(uris))
             listed = f" or one of the schemes {', '.join(self.private_schemes)}" if self.private_schemes else ""
             raise InvalidRedirectUri(f"Only https, http on this machine{listed} can be redirected to, not {named}.")
+        # Here all are refused: half of a client would fail later, where nobody knows why.
+        strangers = [(place, uri) for place, uri in enumerate(uris) if uri in taken and not self._may_register(uri)]
+        if strangers:
+            raise InvalidRedirectUri(f"This server takes listed redirect URIs only, not {_named(strangers)}.")
         return taken
+
+    def _may_register(self, uri: str) -> bool:
+        return not self.redirect_uris or any(is_listed(uri, entry) for entry in self.redirect_uris)
+
+
+def is_listed(uri: str, entry: str) -> bool:
+    """Whether an entry of the list of redirect URIs covers a URI that is right in itself.
+
+    An entry with a scheme is a redirect URI: it covers itself, on loopback with any port. Any other entry is a host,
+    as it stands before the path: it covers https there, and on loopback http with any port. `*.` at its start covers
+    every name below, and not the host itself.
+
+    Spec: OAuth 2.1 §2.3.1, RFC 8252 §7.3.
+    """
+    if ":/" in entry:
+        return is_registered(uri, (entry,))
+    scheme, _, rest = (without_port(uri) if is_loopback(uri) else uri).partition("://")
+    host = rest.partition("/")[0].partition("?")[0].lower()
+    if scheme.lower() != "https" and not is_loopback(uri):
+        return False
+    entry = entry.lower()
+    return host.endswith(entry[1:]) and host != entry[1:] if entry.startswith("*.") else host == entry
+
+
+def _named(uris: Iterable[tuple[int, str]]) -> str:
+    return ", ".join(f"redirect_uris[{place}] {uri[:200]}" for place, uri in uris)
 
 
 def _scheme(uri: str) -> str:

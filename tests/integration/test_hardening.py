@@ -56,7 +56,7 @@ def test_a_choice_stays_until_another_takes_its_place(profile: Profile, tmp_path
         ("identity.McpUrl=https://x.example/mcp", "To choose from"),
         ("identity.Mfa=SOMETIMES", "one of OFF, OPTIONAL, ON"),
         ("registration.UnusedDays=soon", "a whole number"),
-        ("registration.InitialAccessTokenHash=secret", "SHA-256"),
+        ("registration.InitialAccessTokens=secret", "SHA-256"),
     ],
 )
 def test_a_choice_that_cannot_be_is_refused_before_anything_is_deployed(wrong: str, said: str) -> None:

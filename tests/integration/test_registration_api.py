@@ -282,18 +282,6 @@ def test_too_many_registrations_are_told_to_wait(tmp_path_factory: pytest.TempPa
         assert refused[0].json()["error"] == "temporarily_unavailable"
 
 
-def test_registration_can_take_an_initial_access_token(tmp_path_factory: pytest.TempPathFactory) -> None:
-    choices = {"InitialAccessTokenHash": hash_secret("let-me-in")}
-    body = {"redirect_uris": [CALLBACK]}
-    with deployed(tmp_path_factory.mktemp("closed"), choices) as aws, httpx.Client(timeout=30, trust_env=False) as http:
-        for headers in ({}, bearer("guessed")):
-            refused = http.post(aws.endpoint, json=body, headers=headers)
-            assert refused.status_code == 401
-            assert refused.headers["www-authenticate"].startswith("Bearer")
-        assert aws.rows() == []
-        assert http.post(aws.endpoint, json=body, headers=bearer("let-me-in")).status_code == 201
-
-
 def test_each_client_can_have_an_app_client_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     choices = {"Strategy": "per-client", **MANY_A_SECOND}
     with deployed(tmp_path_factory.mktemp("per-client"), choices) as aws:

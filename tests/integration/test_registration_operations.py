@@ -164,15 +164,6 @@ def test_with_approval_a_client_waits(aws: Deployed) -> None:
     assert not client.is_usable(time.time())
 
 
-def test_an_initial_access_token_is_asked_for_where_there_is_one(aws: Deployed) -> None:
-    operations = _operations(aws, policy=replace(POLICY, initial_access_token_hash=hash_secret("let me in")))
-    for token in (None, "wrong"):
-        with pytest.raises(InvalidToken):
-            operations.register(_document(), token)
-    assert _clients(aws) == []
-    assert operations.register(_document(), "let me in")["client_id"] in _clients(aws)
-
-
 def test_a_full_registry_leaves_no_app_client_behind(aws: Deployed) -> None:
     operations = _operations(aws, app_clients=_app_clients(aws), policy=replace(POLICY, max_clients=1))
     operations.register(_document())

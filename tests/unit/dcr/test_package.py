@@ -21,7 +21,7 @@ import json, sys
 archive, runtime = sys.argv[1:]
 sys.path[:] = [path for path in sys.path if "site-packages" not in path] + [archive, runtime]
 before = set(sys.modules)
-from mcp_demo.dcr import handlers
+from mcp_demo.dcr import handlers, initial_access
 event = {"headers": {"content-type": "application/json"}, "body": "[]", "pathParameters": None}
 answer = handlers.register(event, None)
 origins = {}
@@ -62,7 +62,13 @@ def _names(content: bytes) -> list[str]:
 
 
 def test_the_zip_runs_with_the_standard_library_and_boto3_alone(tmp_path: Path, archive: Path) -> None:
-    environment = {"CLIENTS_TABLE": "clients", "SCOPES": "read", "AWS_DEFAULT_REGION": "us-east-1", "PATH": "/nowhere"}
+    environment = {
+        "CLIENTS_TABLE": "clients",
+        "SCOPES": "read",
+        "MCP_URL": "x",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "PATH": "/nowhere",
+    }
     runtime = _runtime(tmp_path / "runtime")
     ran = subprocess.run(
         [sys.executable, "-I", "-S", "-c", PROGRAM, str(archive), str(runtime)],
@@ -87,7 +93,9 @@ def test_the_zip_runs_with_the_standard_library_and_boto3_alone(tmp_path: Path, 
 def test_the_zip_holds_our_own_sources_and_nothing_else(built: Package) -> None:
     names = _names(built.content)
     assert "mcp_demo/dcr/handlers.py" in names
-    assert all(name.startswith("mcp_demo/") and name.endswith(".py") for name in names)
+    others = [name for name in names if not name.endswith(".py")]
+    assert all(name.startswith("mcp_demo/") for name in names)
+    assert all(name.startswith("mcp_demo/web/templates/") for name in others)
     assert not any(name.startswith(("mcp_demo/bridge", "mcp_demo/deploy", "mcp_demo/local")) for name in names)
     assert names == sorted(names)
 

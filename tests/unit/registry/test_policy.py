@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from mcp_demo.registry.policy import (
     LONGEST_URI,
     MOST_REDIRECT_URIS,
     Policy,
+    is_listed,
 )
 
 SCOPES = ("https://mcp.example/mcp/read", "https://mcp.example/mcp/write")
@@ -67,6 +69,56 @@ def test_a_scheme_that_is_merely_unlisted_does_not_lose_the_other_redirect_uris(
     document = {"redirect_uris": cursor, "application_type": "web", "token_endpoint_auth_method": "none"}
     assert POLICY.admit(document).redirect_uris == tuple(cursor)
     assert Policy(scopes=SCOPES).admit(document).redirect_uris == tuple(cursor[:2])
+
+
+@pytest.mark.parametrize(
+    ("entry", "uri", "covered"),
+    [
+        (HTTPS, HTTPS, True),
+        (HTTPS, HTTPS + "/", False),
+        (HTTPS, HTTPS + "?a=b", False),
+        ("http://127.0.0.1/cb", "http://127.0.0.1:50000/cb", True),
+        ("http://127.0.0.1:1/cb", "http://127.0.0.1:50000/cb", True),
+        ("http://127.0.0.1/cb", "http://127.0.0.1:50000/other", False),
+        ("http://127.0.0.1/cb", "http://localhost:50000/cb", False),
+        ("localhost", "http://localhost:50000/any", True),
+        ("localhost", "http://127.0.0.1/any", False),
+        ("127.0.0.1", "http://127.0.0.1:7/", True),
+        ("[::1]", "http://[::1]:7000/cb", True),
+        ("client.example", HTTPS, True),
+        ("Client.Example", "https://CLIENT.example?x", True),
+        ("client.example", "https://client.example:8443/cb", False),
+        ("client.example:8443", "https://client.example:8443/cb", True),
+        ("client.example", "https://evil.client.example/cb", False),
+        ("client.example", "https://client.example.evil.example/cb", False),
+        ("client.example", "https://evil.example/client.example", False),
+        ("*.example.com", "https://a.example.com/cb", True),
+        ("*.example.com", "https://a.b.example.com/cb", True),
+        ("*.example.com", "https://example.com/cb", False),
+        ("*.example.com", "https://notexample.com/cb", False),
+        ("*.example.com", "https://evil.example/?.example.com", False),
+        ("*.example.com", "https://evil.example?a.example.com", False),
+        ("anysphere", "cursor://anysphere/cb", False),
+        ("cursor://anysphere/cb", "cursor://anysphere/cb", True),
+        ("", HTTPS, False),
+        ("*", HTTPS, False),
+    ],
+)
+def test_an_entry_of_the_list_covers_what_it_names_and_nothing_like_it(entry: str, uri: str, covered: bool) -> None:
+    policy = replace(POLICY, redirect_uris=("https://other.example/", entry))
+    assert is_listed(uri, entry) is covered
+    if covered:
+        assert policy.admit({"redirect_uris": [uri]}).redirect_uris == (uri,)
+    else:
+        with pytest.raises(InvalidRedirectUri, match="listed redirect URIs only"):
+            policy.admit({"redirect_uris": [uri]})
+
+
+def test_one_redirect_uri_beside_the_list_refuses_the_client_and_is_the_one_named() -> None:
+    with pytest.raises(InvalidRedirectUri) as refused:
+        replace(POLICY, redirect_uris=("localhost",)).admit({"redirect_uris": ["http://localhost/cb", HTTPS]})
+    assert f"redirect_uris[1] {HTTPS}." in refused.value.description
+    assert "redirect_uris[0]" not in refused.value.description
 
 
 def test_every_client_gets_the_ceiling_of_scopes_and_no_more() -> None:
@@ -159,14 +211,21 @@ def test_the_application_type_is_told_or_derived_and_refuses_nobody(document: di
 
 def test_the_environment_of_a_function_makes_the_policy() -> None:
     policy = Policy.from_environment(
-        {"SCOPES": "a b", "PRIVATE_SCHEMES": "cursor vscode", "APPROVAL": "administrator", "UNUSED_DAYS": "2"}
-        | {"MAX_CLIENTS": "7", "INITIAL_ACCESS_TOKEN_HASH": ""}
+        {
+            "MCP_URL": "https://a.example/mcp",
+            "SCOPES": "a b",
+            "REDIRECT_URIS": "localhost *.example.com",
+            "PRIVATE_SCHEMES": "cursor vscode",
+            "APPROVAL": "administrator",
+            "UNUSED_DAYS": "2",
+        }
+        | {"MAX_CLIENTS": "7"}
     )
     assert policy == Policy(
-        scopes=("a", "b"),
+        scopes=("https://a.example/mcp/a", "https://a.example/mcp/b"),
         private_schemes=("cursor", "vscode"),
+        redirect_uris=("localhost", "*.example.com"),
         approval=True,
         lifetime=2 * 86_400,
         max_clients=7,
-        initial_access_token_hash=None,
     )
