@@ -19,7 +19,8 @@ CHOOSABLE = {
     "endpoints": ("DomainName", "HostedZoneId", "LogRetentionDays"),
     "identity": ("Mfa", "RefreshGraceSeconds"),
     "registration": (
-        "Strategy", "PrivateSchemes", "Approval", "InitialAccessTokenHash", "UnusedDays", "MaxClients",
+        "Strategy", "PrivateSchemes", "RedirectUris", "Scopes", "Approval", "ApprovalEmail", "InitialAccessTokens",
+        "ApiKeys", "RegistrationsPerDay", "DomainName", "HostedZoneId", "TruststoreUri", "UnusedDays", "MaxClients",
         "RequestsPerSecond", "Burst", "ApiLogRole", "LogRetentionDays",
     ),
     "server": ("Architecture", "Tracing", "KeyRotationDays", "LogRetentionDays"),

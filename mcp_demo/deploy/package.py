@@ -22,7 +22,7 @@ from mcp_demo.errors import SetupError
 Architecture = Literal["arm64", "x86_64"]
 
 _SOURCE = Path(__file__).resolve().parent.parent.parent
-_REGISTRATION = ("mcp_demo.dcr.handlers",)
+_REGISTRATION = ("mcp_demo.dcr.handlers", "mcp_demo.dcr.initial_access")
 _SERVING = ("mcp_demo.serverless.server", "mcp_demo.serverless.bridge", "mcp_demo.serverless.envelope_keys")
 REQUIREMENTS = _SOURCE / "mcp_demo" / "serverless" / "requirements.txt"
 """The wheels of the serving functions, each with its hashes."""
