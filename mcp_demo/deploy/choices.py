@@ -17,7 +17,11 @@ Choices = dict[str, dict[str, str]]
 
 CHOOSABLE = {
     "endpoints": ("DomainName", "HostedZoneId", "LogRetentionDays"),
-    "identity": ("Mfa", "RefreshGraceSeconds"),
+    "identity": (
+        "Mfa", "Sms", "PoolDomainName", "PoolCertificateArn", "HostedZoneId", "AccentColor", "OidcIssuer", "OidcName",
+        "OidcClientId", "OidcSecret", "GoogleClientId", "GoogleSecret", "SamlMetadataUrl", "SamlName", "MailFrom",
+        "MailIdentity", "Messages", "ThreatProtection", "RefreshGraceSeconds",
+    ),
     "registration": (
         "Strategy", "PrivateSchemes", "RedirectUris", "Scopes", "Approval", "ApprovalEmail", "InitialAccessTokens",
         "ApiKeys", "RegistrationsPerDay", "DomainName", "HostedZoneId", "TruststoreUri", "UnusedDays", "MaxClients",

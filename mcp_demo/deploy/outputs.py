@@ -11,7 +11,15 @@ from mcp_demo.deploy.endpoints import Endpoints
 from mcp_demo.deploy.example import PREFIX, env_example, plain
 from mcp_demo.deploy.files import write_private
 from mcp_demo.oauth.redirect_uri import is_loopback
-from mcp_demo.settings import BridgeSettings, ClientSettings, DomainSettings, GatewaySettings, ServerSettings, Settings
+from mcp_demo.settings import (
+    Branding,
+    BridgeSettings,
+    ClientSettings,
+    DomainSettings,
+    GatewaySettings,
+    ServerSettings,
+    Settings,
+)
 
 _ROTATING = ("BridgeClientId", "StaticClientId")
 
@@ -79,6 +87,8 @@ def domain_settings(outputs: Mapping[str, str], endpoints: Endpoints) -> dict[st
             # The embedded AWS drops this property of app clients, so the stand-in is told.
             rotation={outputs[client]: int(outputs["RefreshGraceSeconds"]) for client in _ROTATING},
             state_dir=endpoints.key_dir.parent.parent / "domain",
+            # Nor does it know styles of the sign-in pages.
+            branding=Branding(accent=f"#{accent}") if (accent := outputs["AccentColor"]) else None,
         )
     }
 

@@ -23,6 +23,7 @@ Architecture = Literal["arm64", "x86_64"]
 
 _SOURCE = Path(__file__).resolve().parent.parent.parent
 _REGISTRATION = ("mcp_demo.dcr.handlers", "mcp_demo.dcr.initial_access")
+_MESSAGES = ("mcp_demo.serverless.messages",)
 _SERVING = ("mcp_demo.serverless.server", "mcp_demo.serverless.bridge", "mcp_demo.serverless.envelope_keys")
 REQUIREMENTS = _SOURCE / "mcp_demo" / "serverless" / "requirements.txt"
 """The wheels of the serving functions, each with its hashes."""
@@ -44,6 +45,11 @@ class Package:
 def registration_package() -> Package:
     """The zip of the registration functions."""
     return _package("registration", _modules(_REGISTRATION))
+
+
+def messages_package() -> Package:
+    """The zip of the function that words the user pool's messages."""
+    return _package("messages", _modules(_MESSAGES))
 
 
 def serving_package(architecture: Architecture | None = None, python: str = RUNTIME) -> Package:

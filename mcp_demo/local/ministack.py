@@ -204,7 +204,9 @@ def _serve() -> None:
     from ministack import app  # pyright: ignore[reportMissingTypeStubs]  # here: importing it takes half a second
 
     from mcp_demo.local.aws_guard import guarded
+    from mcp_demo.local.aws_types import add_types
 
+    add_types()
     sys.argv = ["ministack"]
     app.app = guarded(app.app)  # pyright: ignore[reportArgumentType, reportUnknownMemberType, reportUnknownArgumentType]
     app.main()

@@ -1,10 +1,15 @@
 """A user pool in a real MiniStack, the local domain over it, and a browser without a screen."""
 
+import hmac
 import html
 import json
 import re
 import secrets
-from base64 import urlsafe_b64decode
+import socket
+import struct
+import threading
+import time
+from base64 import b32decode, urlsafe_b64decode
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +20,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import boto3
 import httpx
+import uvicorn
 from fastapi import FastAPI
 
 from mcp_demo.local.domain.app import create_app
@@ -138,6 +144,21 @@ def make_client(api: "CognitoIdentityProviderClient", pool_id: str, **changes: A
     return made.get("ClientId", ""), made.get("ClientSecret", "")
 
 
+@contextmanager
+def serving(app: FastAPI) -> Generator[str]:
+    """An app on a real port, for the length of a `with` block."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://localhost:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
 class Browser:
     """Opens pages and submits their forms as a browser would; follows no redirect by itself."""
 
@@ -220,3 +241,11 @@ def claims_of(token: str) -> dict[str, Any]:
     """What a token says; its signature is not looked at."""
     payload = token.split(".")[1]
     return json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+
+
+def now_totp(secret: str, steps: int = 0) -> str:
+    """The code of an authenticator app (RFC 6238), now or `steps` half-minutes later."""
+    counter = struct.pack(">Q", int(time.time() // 30) + steps)
+    mac = hmac.digest(b32decode(secret), counter, "sha1")
+    offset = mac[-1] & 15
+    return f"{(struct.unpack('>I', mac[offset : offset + 4])[0] & 0x7FFFFFFF) % 10**6:06d}"

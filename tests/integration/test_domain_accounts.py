@@ -1,11 +1,7 @@
 """The account pages over a real MiniStack: sign-up, recovery, forced password, second factor, limits on guessing."""
 
-import base64
-import hmac
 import re
 import secrets
-import struct
-import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -21,6 +17,7 @@ from domain_harness import (
     answer,
     make_client,
     make_harness,
+    now_totp,
     running_harness,
 )
 from fastapi import FastAPI
@@ -77,14 +74,6 @@ def newest_code(harness: Harness, name: str) -> str:
 def attributes(harness: Harness, name: str) -> dict[str, str]:
     found = harness.api.admin_get_user(UserPoolId=harness.settings.user_pool_id, Username=name)["UserAttributes"]
     return {item["Name"]: item.get("Value", "") for item in found}
-
-
-def now_totp(secret: str, steps: int = 0) -> str:
-    """The code of an authenticator app (RFC 6238), now or `steps` half-minutes later."""
-    counter = struct.pack(">Q", int(time.time() // 30) + steps)
-    mac = hmac.digest(base64.b32decode(secret), counter, "sha1")
-    offset = mac[-1] & 15
-    return f"{(struct.unpack('>I', mac[offset : offset + 4])[0] & 0x7FFFFFFF) % 10**6:06d}"
 
 
 def text_of(browser: Browser) -> str:

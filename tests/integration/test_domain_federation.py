@@ -1,17 +1,13 @@
 """Signing in through an external OpenID Connect provider: another pool's domain plays it, on a real port."""
 
-import socket
-import threading
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-import uvicorn
 from domain_harness import (
     DOMAIN,
     PASSWORD,
@@ -22,6 +18,7 @@ from domain_harness import (
     make_client,
     make_harness,
     running_harness,
+    serving,
 )
 from fastapi import FastAPI
 from joserfc import jwt
@@ -48,21 +45,6 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> Generator[Federation
         other = make_harness(own.ministack)
         with serving(other.app()) as url:
             yield connect(own, other, url)
-
-
-@contextmanager
-def serving(app: FastAPI) -> Generator[str]:
-    """An app on a real port, for the length of a `with` block."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield f"http://localhost:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
 
 
 def connect(own: Harness, other: Harness, url: str) -> Federation:

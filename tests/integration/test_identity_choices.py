@@ -1,0 +1,434 @@
+"""What an administrator chooses for the user pool: each choice on the embedded AWS, and all at once, on and off again.
+
+People sign in at the stand-in for the pool's domain, with the settings that the deployment wrote for it.
+"""
+
+import json
+import re
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+from uuid import uuid4
+
+import httpx
+import pytest
+from domain_harness import DOMAIN, PASSWORD, Browser, claims_of, now_totp, serving
+from fastapi import FastAPI, Request
+from fastapi.responses import RedirectResponse
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+
+from mcp_demo.deploy import choices
+from mcp_demo.deploy.endpoints import Endpoints
+from mcp_demo.deploy.profile import Profile
+from mcp_demo.deploy.stacks import Event
+from mcp_demo.deploy.system import deploy_system
+from mcp_demo.errors import SetupError
+from mcp_demo.local.domain.app import create_app
+from mcp_demo.local.ministack import MiniStack, free_port, running_ministack
+from mcp_demo.oauth import pkce
+from mcp_demo.settings import DomainSettings
+
+NAME = "chosen"
+CERTIFICATE = "arn:aws:acm:us-east-1:000000000000:certificate/12345678-1234-1234-1234-123456789012"
+PLACES = Endpoints()
+CALLBACK = f"{PLACES.static}/callback"
+
+
+@dataclass
+class Chooser:
+    """A system on the embedded AWS that is deployed again and again with other choices."""
+
+    profile: Profile
+    ministack: MiniStack
+    folder: Path
+
+    def deploy(self, **values: str) -> dict[str, str]:
+        """Deploy with choices for the user pool; the outputs of the stacks."""
+        wishes = [f"identity.{name}={value}" for name, value in values.items()]
+        endpoints = Endpoints(domain=DOMAIN, aws=self.profile.endpoint, key_dir=self.ministack.key_dir)
+        made = deploy_system(self.profile, endpoints, self.folder, _silent, NAME, choices=choices.read(wishes))
+        return made.outputs
+
+    def pool(self, outputs: dict[str, str]) -> Any:
+        """The pool, as Cognito describes it."""
+        return self.profile.cognito().describe_user_pool(UserPoolId=outputs["UserPoolId"])["UserPool"]
+
+    def offered(self, outputs: dict[str, str], client: str = "StaticClientId") -> list[str]:
+        """What an app client lets people sign in with."""
+        found = self.profile.cognito().describe_user_pool_client(
+            UserPoolId=outputs["UserPoolId"], ClientId=outputs[client]
+        )
+        return found["UserPoolClient"].get("SupportedIdentityProviders", [])
+
+    def secret(self, value: str) -> str:
+        """A secret in Secrets Manager; its name."""
+        name = f"test/{uuid4().hex}"
+        self.profile.client("secretsmanager").create_secret(Name=name, SecretString=value)
+        return name
+
+    def zone(self, domain: str) -> str:
+        """A zone in Route 53; its id."""
+        made = self.profile.client("route53").create_hosted_zone(Name=domain, CallerReference=uuid4().hex)
+        return made["HostedZone"]["Id"].rpartition("/")[2]
+
+    def person(self, outputs: dict[str, str], **attributes: str) -> str:
+        """Somebody with PASSWORD; the name."""
+        cognito, name = self.profile.cognito(), f"user-{uuid4().hex[:8]}"
+        given = {"email": f"{name}@example.com", "email_verified": "true", **attributes}
+        pool, pairs = outputs["UserPoolId"], [{"Name": key, "Value": value} for key, value in given.items()]
+        cognito.admin_create_user(
+            UserPoolId=pool,
+            Username=name,
+            MessageAction="SUPPRESS",
+            UserAttributes=pairs,  # pyright: ignore[reportArgumentType]
+        )
+        cognito.admin_set_user_password(UserPoolId=pool, Username=name, Password=PASSWORD, Permanent=True)
+        return name
+
+    def browser(self, outputs: dict[str, str]) -> Browser:
+        """A browser at the sign-in pages, which have the settings that the deployment wrote."""
+        app = create_app(DomainSettings.load(self.folder / "domain.env"))
+        return Browser(app, outputs["StaticClientId"])
+
+    def mails(self) -> list[dict[str, Any]]:
+        """What the embedded AWS sent."""
+        found = httpx.get(f"{self.profile.endpoint}/_ministack/ses/messages").json()["messages"]
+        return [message for account in found.values() for message in account]
+
+
+@pytest.fixture(scope="module")
+def chooser(tmp_path_factory: pytest.TempPathFactory) -> Generator[Chooser]:
+    folder = tmp_path_factory.mktemp("identity")
+    with running_ministack(folder, free_port()) as ministack:
+        yield Chooser(Profile.local(ministack.endpoint), ministack, folder / "env")
+
+
+def _silent(event: Event) -> None: ...
+
+
+# ── people sign in ───────────────────────────────────────────────────────────
+
+
+async def authorize(browser: Browser, **changes: str | None) -> httpx.Response:
+    """Open the authorization endpoint as the static client would."""
+    return await browser.authorize(redirect_uri=CALLBACK, prompt="login", **changes)
+
+
+async def password_page(browser: Browser, name: str) -> httpx.Response:
+    """From the authorization endpoint to what follows the password."""
+    await authorize(browser)
+    await browser.follow()
+    return await browser.submit(username=name, password=PASSWORD)
+
+
+async def tokens(browser: Browser, response: httpx.Response, **form: str) -> dict[str, Any]:
+    """The claims of the access token that a redirect to the app is worth."""
+    assert response.headers.get("location", "").startswith(CALLBACK), response.text
+    code = dict(parse_qsl(urlsplit(response.headers["location"]).query))["code"]
+    answer = await browser.exchange(code, redirect_uri=CALLBACK, **form)
+    assert answer.status_code == 200, answer.text
+    return claims_of(answer.json()["access_token"])
+
+
+def bound(claims: dict[str, Any]) -> bool:
+    """Whether a token is for the MCP server and says for whom."""
+    return claims["aud"] == PLACES.mcp and f"{PLACES.mcp}/read" in claims["scope"].split() and bool(claims["sub"])
+
+
+@pytest.mark.parametrize("mfa", ["OFF", "OPTIONAL", "ON"])
+async def test_a_second_factor_is_left_out_offered_or_asked_for(chooser: Chooser, mfa: str) -> None:
+    outputs = chooser.deploy(Mfa=mfa)
+    assert chooser.pool(outputs)["MfaConfiguration"] == mfa
+    browser, name = chooser.browser(outputs), chooser.person(outputs)
+    await authorize(browser)
+    assert ("Set up an authenticator app" in (await browser.follow()).text) is (mfa == "OPTIONAL")
+    offer = {"enrol": "yes"} if mfa == "OPTIONAL" else {}
+    response = await browser.submit(username=name, password=PASSWORD, **offer)
+    if mfa != "OFF":
+        found = re.search(r'<code id="secret">([A-Z2-7]+)</code>', response.text)
+        assert found
+        response = await browser.submit(code=now_totp(found[1]))
+        assert bound(await tokens(browser, response))
+        assert "authenticator app" in (await password_page(browser, name)).text
+        response = await browser.submit(code=now_totp(found[1], 1))
+    assert bound(await tokens(browser, response))
+
+
+class Company:
+    """An OpenID Connect provider whose people are always signed in. It checks what a provider has to."""
+
+    def __init__(self, secret: str) -> None:
+        self.url, self.key = "", RSAKey.generate_key(2048, {"kid": "k"})
+        self._secret, self._codes = secret, dict[str, dict[str, str]]()
+        self.app = FastAPI()
+        self.app.get("/.well-known/openid-configuration")(self.metadata)
+        self.app.get("/authorize")(self.authorize)
+        self.app.post("/token")(self.token)
+        self.app.get("/keys")(lambda: {"keys": [self.key.as_dict(private=False)]})
+
+    def metadata(self) -> dict[str, str]:
+        ends = {"authorization_endpoint": "authorize", "token_endpoint": "token", "jwks_uri": "keys"}
+        return {"issuer": self.url, **{name: f"{self.url}/{path}" for name, path in ends.items()}}
+
+    def authorize(self, request: Request) -> RedirectResponse:
+        asked, code = dict(request.query_params), uuid4().hex
+        self._codes[code] = asked
+        return RedirectResponse(f"{asked['redirect_uri']}?code={code}&state={asked['state']}", status_code=302)
+
+    async def token(self, request: Request) -> dict[str, str]:
+        form = {name: str(value) for name, value in (await request.form()).items()}
+        asked = self._codes.pop(form["code"])
+        assert (form["client_id"], form["client_secret"]) == ("the-pool", self._secret)
+        assert pkce.challenge(form["code_verifier"]) == asked["code_challenge"]
+        now = int(time.time())
+        claims = {"iss": self.url, "aud": "the-pool", "sub": "ada-42", "exp": now + 300, "nonce": asked["nonce"]}
+        claims |= {"email": "ada@company.example", "email_verified": True, "name": "Ada"}
+        return {"id_token": jwt.encode({"alg": "RS256", "kid": "k"}, claims, self.key)}
+
+
+@pytest.fixture(scope="module")
+def company() -> Generator[Company]:
+    made = Company("s3cret")
+    with serving(made.app) as made.url:
+        yield made
+
+
+def openid(chooser: Chooser, company: Company) -> dict[str, str]:
+    return {
+        "OidcIssuer": company.url,
+        "OidcName": "Company",
+        "OidcClientId": "the-pool",
+        "OidcSecret": chooser.secret("s3cret"),
+    }
+
+
+async def by_company(browser: Browser) -> dict[str, Any]:
+    """Sign in with the provider; the claims of the access token."""
+    await authorize(browser)
+    assert "Continue with Company" in (await browser.follow()).text
+    there = (await authorize(browser, identity_provider="Company")).headers["location"]
+    back = httpx.get(there).headers["location"]
+    assert back.startswith(f"{DOMAIN}/oauth2/idpresponse?")
+    return await tokens(browser, await browser.get(back))
+
+
+async def test_people_of_an_openid_provider_that_the_template_names_sign_in(chooser: Chooser, company: Company) -> None:
+    outputs = chooser.deploy(**openid(chooser, company), Mfa="OFF")
+    assert chooser.offered(outputs) == chooser.offered(outputs, "BridgeClientId") == ["COGNITO", "Company"]
+    first = await by_company(chooser.browser(outputs))
+    again = await by_company(chooser.browser(outputs))
+    assert bound(first)
+    assert first["username"] == "Company_ada-42"
+    assert first["sub"] == again["sub"]
+    user = chooser.profile.cognito().admin_get_user(UserPoolId=outputs["UserPoolId"], Username=first["username"])
+    found = {item["Name"]: item.get("Value") for item in user["UserAttributes"]}
+    assert found["email"] == "ada@company.example"
+    assert found.get("email_verified", "false") == "false"  # the provider's word is not taken for it
+
+
+async def test_a_secret_changed_at_the_provider_is_read_anew_with_the_next_change(
+    chooser: Chooser, company: Company
+) -> None:
+    given = openid(chooser, company)
+    chooser.deploy(**{**given, "OidcSecret": chooser.secret("an old one")})
+    outputs = chooser.deploy(**given)
+    assert bound(await by_company(chooser.browser(outputs)))
+    template = chooser.profile.cloudformation().get_template(StackName=f"{NAME}-identity")
+    described = chooser.profile.cloudformation().describe_stacks(StackName=f"{NAME}-identity")
+    assert "s3cret" not in str(template) + str(described)
+
+
+async def test_a_provider_that_is_taken_away_is_offered_no_more(chooser: Chooser, company: Company) -> None:
+    chooser.deploy(**openid(chooser, company))
+    outputs = chooser.deploy(OidcIssuer="")
+    assert chooser.offered(outputs) == ["COGNITO"]
+    browser = chooser.browser(outputs)
+    refused = await authorize(browser, identity_provider="Company")
+    assert parse_qs(urlsplit(refused.headers["location"]).query)["error"] == ["invalid_request"]
+    listed = chooser.profile.cognito().list_identity_providers(UserPoolId=outputs["UserPoolId"])
+    assert listed["Providers"] == []
+
+
+async def test_the_sign_in_pages_have_the_color_that_was_chosen(chooser: Chooser) -> None:
+    async def page(outputs: dict[str, str]) -> str:
+        browser = chooser.browser(outputs)
+        await authorize(browser)
+        return (await browser.follow()).text
+
+    assert "--accent: #0a5c36" in await page(chooser.deploy(AccentColor="0a5c36"))
+    assert "--accent: #0a5c36" not in await page(chooser.deploy(AccentColor=""))
+
+
+# ── what the embedded AWS keeps ──────────────────────────────────────────────
+
+
+def test_google_and_saml_are_kept_as_they_were_given(chooser: Chooser) -> None:
+    client, document = "1-a.apps.googleusercontent.com", "https://idp.example/metadata.xml"
+    given = {"GoogleClientId": client, "GoogleSecret": chooser.secret("gs"), "SamlMetadataUrl": document}
+    outputs = chooser.deploy(**given)
+    cognito, pool = chooser.profile.cognito(), outputs["UserPoolId"]
+    assert chooser.offered(outputs) == ["COGNITO", "Google", "SAML"]
+    assert outputs["Providers"] == "COGNITO,Google,SAML"
+    google = cognito.describe_identity_provider(UserPoolId=pool, ProviderName="Google")["IdentityProvider"]
+    saml = cognito.describe_identity_provider(UserPoolId=pool, ProviderName="SAML")["IdentityProvider"]
+    assert google.get("ProviderType") == "Google"
+    assert google.get("ProviderDetails", {})["client_secret"] == "gs"
+    assert (saml.get("ProviderType"), saml.get("ProviderDetails", {})["MetadataURL"]) == ("SAML", document)
+    outputs = chooser.deploy(GoogleClientId="", SamlMetadataUrl="")
+    assert cognito.list_identity_providers(UserPoolId=pool)["Providers"] == []
+
+
+def test_a_domain_of_ones_own_comes_beside_the_other_and_goes_again(chooser: Chooser) -> None:
+    domain, zone = "login.example.com", chooser.zone("example.com")
+    before = chooser.deploy()
+    outputs = chooser.deploy(PoolDomainName=domain, PoolCertificateArn=CERTIFICATE, HostedZoneId=zone)
+    assert outputs["DomainUrl"] == f"https://{domain}"
+    pool = chooser.pool(outputs)
+    assert (pool["CustomDomain"], pool["Domain"]) == (domain, f"{NAME}-000000000000")
+    described = chooser.profile.cognito().describe_user_pool_domain(Domain=domain)["DomainDescription"]
+    records = chooser.profile.client("route53").list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    alias = next(record for record in records if record["Type"] == "A")
+    assert alias["Name"] == f"{domain}."
+    assert alias["AliasTarget"]["DNSName"].rstrip(".") == described.get("CloudFrontDistribution")
+    assert chooser.deploy(PoolDomainName="")["DomainUrl"] == before["DomainUrl"]
+    assert "CustomDomain" not in chooser.pool(outputs)
+    records = chooser.profile.client("route53").list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    assert not [record for record in records if record["Type"] == "A"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({"PoolDomainName": "login.example.com"}, "PoolDomainName needs"),
+        ({"OidcIssuer": "https://idp.example"}, "OidcIssuer needs"),
+        ({"GoogleClientId": "1-a.apps.googleusercontent.com"}, "GoogleClientId needs"),
+        ({"MailFrom": "a@example.com"}, "MailFrom needs"),
+    ],
+)
+def test_half_a_choice_is_refused_and_changes_nothing(
+    chooser: Chooser, tmp_path: Path, chosen: dict[str, str], said: str
+) -> None:
+    endpoints = Endpoints(domain=DOMAIN, aws=chooser.profile.endpoint, key_dir=tmp_path)
+    wishes = choices.read([f"identity.{name}={value}" for name, value in chosen.items()])
+    with pytest.raises(SetupError, match=said):
+        deploy_system(chooser.profile, endpoints, tmp_path, _silent, "half", choices=wishes)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("identity.PoolCertificateArn=arn:aws:acm:eu-central-1:000000000000:certificate/1", "us-east-1"),
+        ("identity.AccentColor=#0A5C36", "hexadecimal"),
+        ("identity.OidcIssuer=http://idp.example", "https"),
+        ("identity.OidcName=COGNITO", "3 to 32"),
+        ("identity.SamlMetadataUrl=http://idp.example/metadata.xml", "https"),
+        ("identity.ThreatProtection=on", "one of OFF, AUDIT, ENFORCED"),
+        ("identity.CodeKey=x", "To choose from"),
+    ],
+)
+def test_what_the_template_does_not_allow_is_refused_before_anything_is_deployed(wrong: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        choices.read([wrong])
+
+
+def test_mail_goes_through_ses_if_chosen(chooser: Chooser) -> None:
+    outputs = chooser.deploy(MailFrom="no-reply@example.com", MailIdentity="example.com")
+    mail = chooser.pool(outputs)["EmailConfiguration"]
+    assert mail["EmailSendingAccount"] == "DEVELOPER"
+    assert mail["SourceArn"] == "arn:aws:ses:us-east-1:000000000000:identity/example.com"
+    invite(chooser, outputs, "first@example.org")
+    assert chooser.mails()[-1]["Source"] == "no-reply@example.com"
+    outputs = chooser.deploy(MailFrom="")
+    assert chooser.pool(outputs)["EmailConfiguration"] == {"EmailSendingAccount": "COGNITO_DEFAULT"}
+
+
+def invite(chooser: Chooser, outputs: dict[str, str], address: str, **attributes: str) -> None:
+    given = {"email": address, **attributes}
+    chooser.profile.cognito().admin_create_user(
+        UserPoolId=outputs["UserPoolId"],
+        Username=f"guest-{uuid4().hex[:8]}",
+        TemporaryPassword=PASSWORD,
+        UserAttributes=[{"Name": key, "Value": value} for key, value in given.items()],
+    )
+
+
+def test_an_invitation_is_in_our_words_if_chosen(chooser: Chooser) -> None:
+    outputs = chooser.deploy(Messages="own")
+    invite(chooser, outputs, "ada@example.org", given_name="Ada")
+    mail = chooser.mails()[-1]
+    assert mail["Subject"] == f"Your account at {NAME}"
+    assert "Hello Ada," in mail["BodyHtml"]
+    assert PASSWORD in mail["BodyHtml"]
+    outputs = chooser.deploy(Messages="cognito")
+    invite(chooser, outputs, "bob@example.org")
+    assert chooser.mails()[-1]["Subject"] == "Your temporary password"
+    functions = chooser.profile.client("lambda").list_functions()["Functions"]
+    assert f"{NAME}-messages" not in {item.get("FunctionName") for item in functions}
+
+
+def test_a_code_by_sms_is_a_second_factor_if_chosen(chooser: Chooser) -> None:
+    outputs = chooser.deploy(Sms="on", Mfa="OPTIONAL")
+    sms = chooser.pool(outputs)["SmsConfiguration"]
+    iam, role = chooser.profile.iam(), sms["SnsCallerArn"].rpartition("/")[2]
+    found: Any = iam.get_role(RoleName=role)["Role"]
+    assert (
+        found["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]["StringEquals"]["sts:ExternalId"]
+        == sms["ExternalId"]
+    )
+    outputs = chooser.deploy(Sms="off")
+    assert not chooser.pool(outputs).get("SmsConfiguration")
+    assert role not in {item["RoleName"] for item in iam.list_roles()["Roles"]}
+
+
+@pytest.mark.parametrize("mode", ["AUDIT", "ENFORCED"])
+def test_threat_protection_takes_the_tier_that_has_it(chooser: Chooser, mode: str) -> None:
+    pool = chooser.pool(chooser.deploy(ThreatProtection=mode))
+    assert (pool["UserPoolTier"], pool["UserPoolAddOns"]["AdvancedSecurityMode"]) == ("PLUS", mode)
+    pool = chooser.pool(chooser.deploy(ThreatProtection="OFF"))
+    assert (pool["UserPoolTier"], pool["UserPoolAddOns"]["AdvancedSecurityMode"]) == ("ESSENTIALS", "OFF")
+
+
+# ── all at once ──────────────────────────────────────────────────────────────
+
+
+async def test_everything_can_be_on_at_once_and_off_again_and_people_sign_in(
+    chooser: Chooser, company: Company
+) -> None:
+    off = dict.fromkeys(("PoolDomainName", "AccentColor", "OidcIssuer", "GoogleClientId", "SamlMetadataUrl"), "")
+    off |= {"MailFrom": "", "Messages": "cognito", "Sms": "off", "Mfa": "OPTIONAL", "ThreatProtection": "OFF"}
+    on = openid(chooser, company) | {"PoolDomainName": "login.example.net", "HostedZoneId": chooser.zone("example.net")}
+    on |= {"PoolCertificateArn": CERTIFICATE, "AccentColor": "0a5c36", "Mfa": "ON", "Sms": "on", "Messages": "own"}
+    on |= {"GoogleClientId": "1-a.apps.googleusercontent.com", "GoogleSecret": chooser.secret("gs")}
+    on |= {"SamlMetadataUrl": "https://idp.example/metadata.xml", "ThreatProtection": "ENFORCED"}
+    on |= {"MailFrom": "no-reply@example.com", "MailIdentity": "example.com", "RefreshGraceSeconds": "5"}
+
+    before = chooser.deploy(**off)
+    plain = chooser.pool(before)
+    name = chooser.person(before)
+    browser = chooser.browser(before)
+    assert bound(await tokens(browser, await password_page(browser, name)))
+
+    between = chooser.deploy(**on)
+    assert chooser.offered(between) == ["COGNITO", "Company", "Google", "SAML"]
+    browser = chooser.browser(between)
+    page = await password_page(browser, name)
+    found = re.search(r'<code id="secret">([A-Z2-7]+)</code>', page.text)
+    assert found
+    assert bound(await tokens(browser, await browser.submit(code=now_totp(found[1]))))
+    assert bound(await by_company(chooser.browser(between)))
+
+    after = chooser.deploy(**off, RefreshGraceSeconds="30")
+    ours = {"LastModifiedDate", "EstimatedNumberOfUsers"}
+    assert after == before
+    assert _without(chooser.pool(after), ours) == _without(plain, ours)
+    other = chooser.person(after)
+    browser = chooser.browser(after)
+    assert bound(await tokens(browser, await password_page(browser, other)))
+
+
+def _without(pool: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    return json.loads(json.dumps({name: value for name, value in pool.items() if name not in names}, default=str))
