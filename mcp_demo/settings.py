@@ -66,6 +66,17 @@ class Issuer(BaseModel):
     )
 
 
+class Downstream(BaseModel):
+    """An API that the MCP server calls for people, and how it gets tokens for it."""
+
+    url: str = Field(description="Its address, resource-server identifier and audience in one.")
+    client_id: str = Field(description="The MCP server's own app client, which acts for people.")
+    client_secret: SecretStr
+    token_endpoint: str = Field(description="Where that client gets a token of its own.")
+    region: str = Field(description="Where GetDerivedToken is called.")
+    endpoint: str | None = Field(default=None, description="The stand-in for it; AWS if unset.")
+
+
 class ServerSettings(Settings):
     """The MCP server (resource server)."""
 
@@ -81,6 +92,9 @@ class ServerSettings(Settings):
     contexts_file: Path | None = Field(default=None, description="SQLite file of stored contexts; in memory if unset.")
     contexts_table: str | None = Field(
         default=None, description="DynamoDB table of stored contexts, where several instances run."
+    )
+    downstream: Downstream | None = Field(
+        default=None, description="An API that is called for people by token exchange: JSON; none if unset."
     )
 
 
@@ -164,6 +178,16 @@ class DomainSettings(Settings):
         default=None, description="Cognito's own dynamic client registration: JSON; off without it."
     )
     branding: Branding | None = Field(default=None, description="Logo file and colours of the sign-in pages: JSON.")
+
+
+class DownstreamSettings(Settings):
+    """The API behind the MCP server."""
+
+    downstream_url: str = Field(description="Its own address: resource-server identifier and audience in one.")
+    issuer: str = Field(description="The user pool's issuer, as in `iss`.")
+    jwks_uri: str = Field(description="Where the user pool publishes its signing keys.")
+    scope: str = Field(description="What a person must have granted.")
+    actors: list[str] = Field(description="Who may act for people here: app clients.")
 
 
 class GatewaySettings(Settings):

@@ -6,7 +6,14 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from mcp_demo.settings import BridgeSettings, ClientSettings, DomainSettings, GatewaySettings, ServerSettings
+from mcp_demo.settings import (
+    BridgeSettings,
+    ClientSettings,
+    DomainSettings,
+    DownstreamSettings,
+    GatewaySettings,
+    ServerSettings,
+)
 
 PREFIX = "MCP_DEMO_"
 
@@ -14,7 +21,8 @@ PREFIX = "MCP_DEMO_"
 def env_example() -> str:
     """What every setting means, made from the settings classes: the text of `.env.example`."""
     lines = ["# The settings of each part. `mcp-demo up` and `mcp-demo deploy` write them; no part reads another's."]
-    for part in (ServerSettings, BridgeSettings, ClientSettings, DomainSettings, GatewaySettings):
+    parts = (ServerSettings, DownstreamSettings, BridgeSettings, ClientSettings, DomainSettings, GatewaySettings)
+    for part in parts:
         lines += ["", f"# {(part.__doc__ or '').strip()}"]
         for name, field in part.model_fields.items():
             note = field.description or f"{name.replace('_', ' ').capitalize()}."

@@ -2,5 +2,5 @@
 
 `app` (assembly) · `guard` (Host, Origin, CORS) · `authorization` (the layer) · `credentials` (the header) ·
 `verifier` and `keys` (the token) · `operations` (scopes) · `answers` (refusals) · `metadata` ·
-`body` and `protocol_version` (what the SDK leaves open) · `tools` and `contexts`.
+`body` and `protocol_version` (what the SDK leaves open) · `tools` and `contexts` · `downstream` (the API behind).
 """

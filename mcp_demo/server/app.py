@@ -22,6 +22,7 @@ from mcp_demo.server.answers import Challenges
 from mcp_demo.server.authorization import Authorization
 from mcp_demo.server.body import MAX_BODY
 from mcp_demo.server.contexts import ContextStore, SqliteContexts
+from mcp_demo.server.downstream import DownstreamApi
 from mcp_demo.server.guard import Guard
 from mcp_demo.server.keys import SigningKeys
 from mcp_demo.server.metadata import Document, resource_document
@@ -54,7 +55,8 @@ def create_app(
     http = httpx.AsyncClient(transport=transport, timeout=5)
     verifier = _verifier(settings, operations, http, clock)
     store = _store(settings)
-    manager = _session_manager(mcp_server(Tools(store, operations, clock)))
+    api = settings.downstream and DownstreamApi(settings.downstream, operations.for_tool("whoami_downstream"), http)
+    manager = _session_manager(mcp_server(Tools(store, operations, clock), downstream=api is not None))
     path = urlsplit(resource).path or "/"
     protected = Authorization(
         ProtocolVersion(manager.handle_request),
@@ -62,6 +64,7 @@ def create_app(
         verifier,
         operations,
         Challenges(resource, operations),
+        api.on_behalf_of if api else None,
     )
 
     @asynccontextmanager

@@ -1,6 +1,7 @@
 """The authorization layer: what reaches the MCP server passes here first (MCP Authorization, OAuth 2.1 §5)."""
 
 import logging
+from collections.abc import Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -10,6 +11,7 @@ from mcp_demo.server import answers
 from mcp_demo.server.answers import Answer, Challenges
 from mcp_demo.server.body import read_body, replay
 from mcp_demo.server.credentials import RawHeaders, bearer_token, form_has_token, is_form, values
+from mcp_demo.server.downstream import ON_BEHALF, OnBehalf
 from mcp_demo.server.keys import KeysUnavailable
 from mcp_demo.server.operations import Operations
 from mcp_demo.server.verifier import TokenVerifier
@@ -24,7 +26,8 @@ class Authorization:
     """ASGI middleware that lets a request through only with a token that covers it.
 
     The request goes on without its Authorization header and with who is calling in `scope[CALLER]`: what runs behind
-    this layer cannot pass the token on, nor log it (MCP Security Best Practices › Token Passthrough).
+    this layer cannot pass the token on, nor log it (MCP Security Best Practices › Token Passthrough). Where there is an
+    API to call for the caller, `scope[ON_BEHALF]` calls it: that function knows the token, and its user does not.
 
     Args:
         app: The MCP endpoint.
@@ -32,6 +35,7 @@ class Authorization:
         verifier: Says whether a token is good.
         operations: Says which scopes a request needs.
         challenges: The refusals.
+        on_behalf_of: How the API behind this server is called for the caller who sent a token, if there is one.
     """
 
     def __init__(
@@ -41,12 +45,14 @@ class Authorization:
         verifier: TokenVerifier,
         operations: Operations,
         challenges: Challenges,
+        on_behalf_of: Callable[[str], OnBehalf] | None = None,
     ) -> None:
         self._app = app
         self._paths = paths
         self._verifier = verifier
         self._operations = operations
         self._challenges = challenges
+        self._on_behalf_of = on_behalf_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -59,7 +65,10 @@ class Authorization:
             await refusal.send(send, head=scope["method"] == "HEAD")
             return
         kept = [(name, value) for name, value in headers if name != b"authorization"]
-        await self._app({**scope, "headers": kept, CALLER: caller}, receive, send)
+        passed = {**scope, "headers": kept, CALLER: caller}
+        if self._on_behalf_of and (token := bearer_token(headers)):
+            passed[ON_BEHALF] = self._on_behalf_of(token)
+        await self._app(passed, receive, send)
 
     async def _authenticate(self, headers: RawHeaders) -> AccessToken | Answer:
         try:

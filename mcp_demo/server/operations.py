@@ -7,7 +7,12 @@ from typing import Any, Final, cast
 from mcp_demo import cognito
 from mcp_demo.oauth import scopes as scope_rules
 
-TOOL_SCOPES: Final[Mapping[str, str]] = {"whoami": "read", "list_contexts": "read", "add_context": "write"}
+TOOL_SCOPES: Final[Mapping[str, str]] = {
+    "whoami": "read",
+    "list_contexts": "read",
+    "add_context": "write",
+    "whoami_downstream": "read",
+}
 """The scope each tool needs, by its name within the resource server. What is not listed here needs no tool's scope."""
 
 _ACCUMULATING_UNTIL: Final = "2025-11-25"

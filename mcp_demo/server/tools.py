@@ -1,4 +1,4 @@
-"""The MCP server itself: three tools that make scopes tangible (official SDK, both protocol eras)."""
+"""The MCP server itself: three tools that make scopes tangible, and one that calls on (official SDK, both eras)."""
 
 import time
 from collections.abc import Callable
@@ -18,6 +18,7 @@ from mcp_demo.oauth import scopes as scope_rules
 from mcp_demo.oauth.access_token import AccessToken
 from mcp_demo.server.authorization import CALLER
 from mcp_demo.server.contexts import MAX_PER_OWNER, Context, ContextStore, Owner, StoreFull, StoreUnavailable
+from mcp_demo.server.downstream import ON_BEHALF, DownstreamFailed, OnBehalf
 from mcp_demo.server.operations import Operations
 
 _INSTRUCTIONS = (
@@ -37,6 +38,16 @@ class Identity(BaseModel):
     issuer: str = Field(description="Who issued the token (`iss`).")
     scopes: list[str] = Field(description="What the token allows.")
     expires_at: datetime = Field(description="When the token ends (`exp`), in UTC.")
+
+
+class Delegation(BaseModel):
+    """Whom the API behind this server saw when this server called it for you."""
+
+    subject: str = Field(description="For whom the call was made: you (`sub`).")
+    actors: list[str] = Field(description="Who made it: this server's own app client first (`act`).")
+    audience: str = Field(description="What the token was good for: that API and nothing else (`aud`).")
+    scopes: list[str] = Field(description="What of your permissions went along.")
+    expires_at: datetime = Field(description="When that token ends (`exp`), in UTC: never after yours.")
 
 
 class StoredContext(BaseModel):
@@ -114,6 +125,29 @@ class Tools:
             raise ToolError(_AWAY) from None
         return _shown(added)
 
+    async def whoami_downstream(self, call: Call[Any, Any]) -> Delegation:
+        """Show whom another API sees when this server calls it for you: you as the subject, this server as the actor.
+
+        Needs the scope `read`. Takes no arguments. Your access token stays here: the server exchanges it for one of its
+        own that names both of you, is good for that API alone, and carries no more than `read`.
+        """
+        self._caller(call, "whoami_downstream")
+        request = call.request_context.request
+        on_behalf: OnBehalf | None = request.scope.get(ON_BEHALF) if isinstance(request, Request) else None
+        if on_behalf is None:
+            raise ToolError("There is no API behind this server.")
+        try:
+            seen = await on_behalf()
+        except DownstreamFailed as error:
+            raise ToolError(str(error)) from None
+        return Delegation(
+            subject=seen.subject,
+            actors=seen.actors,
+            audience=seen.audience,
+            scopes=seen.scopes,
+            expires_at=datetime.fromtimestamp(seen.expires_at, UTC),
+        )
+
     def _caller(self, call: Call[Any, Any], tool: str) -> AccessToken:
         """Who calls, if the token covers the tool.
 
@@ -129,8 +163,8 @@ class Tools:
         return caller
 
 
-def mcp_server(tools: Tools) -> MCPServer:
-    """The MCP server with its three tools."""
+def mcp_server(tools: Tools, *, downstream: bool = False) -> MCPServer:
+    """The MCP server with its three tools, and a fourth where there is an API to call for people."""
     server = MCPServer(
         "mcp-demo",
         title="MCP demo server",
@@ -144,6 +178,8 @@ def mcp_server(tools: Tools) -> MCPServer:
     server.add_tool(tools.whoami, title="Who am I?", annotations=reads)
     server.add_tool(tools.list_contexts, title="List my contexts", annotations=reads)
     server.add_tool(tools.add_context, title="Store a context", annotations=adds)
+    if downstream:
+        server.add_tool(tools.whoami_downstream, title="Who am I to the API behind?", annotations=reads)
     return server
 
 
