@@ -18,7 +18,7 @@ import httpx2
 
 from mcp_demo.client.drive import Record, SignInWay, answer, answer_sync, from_httpx, ignore, to_httpx
 from mcp_demo.client.engine import Engine
-from mcp_demo.client.events import Event, Flow, Reply, SignIn, Step, Turn
+from mcp_demo.client.events import Event, Flow, Pause, Reply, SignIn, Step, Turn
 from mcp_demo.exchange.model import Request, Response
 
 
@@ -104,6 +104,8 @@ class _Face(Generic[Out, In]):
                     reply = self._recorded(event, answered, started, clock)
                 elif isinstance(event, SignIn):
                     reply = await answer(self._sign_in, event, flow)
+                elif isinstance(event, Pause):
+                    await anyio.sleep(event.seconds)
                 elif event is Turn.TAKE:
                     await self._lock.acquire()
                     holds = True
@@ -158,6 +160,8 @@ class OAuth(_Face[httpx.Request, httpx.Response], httpx.Auth):
                     reply = self._recorded(event, answered, started, clock)
                 elif isinstance(event, SignIn):
                     reply = answer_sync(self._sign_in, event, flow)
+                elif isinstance(event, Pause):
+                    time.sleep(event.seconds)
                 elif event is Turn.TAKE:
                     holds = self._thread_lock.acquire()
                 else:

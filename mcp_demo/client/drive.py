@@ -13,7 +13,7 @@ import anyio.to_thread
 import httpx
 
 from mcp_demo.client.errors import SignInNeeded
-from mcp_demo.client.events import Event, Flow, Reply, SignIn, Step, T
+from mcp_demo.client.events import Event, Flow, Pause, Reply, SignIn, Step, T
 from mcp_demo.exchange.model import Exchange, Request, Response
 
 SignInWay: TypeAlias = Callable[[str, str], str | Awaitable[str]]
@@ -66,6 +66,8 @@ async def drive(flow: Flow[T], http: httpx.AsyncClient, sign_in: SignInWay | Non
             response = from_httpx(await http.send(to_httpx(event.request), auth=None, follow_redirects=False))
             record(event.exchange(response, started, time.perf_counter() - clock))
             reply = response
+        elif isinstance(event, Pause):
+            reply = await anyio.sleep(event.seconds)
         else:
             reply = await answer(sign_in, event, flow) if isinstance(event, SignIn) else None
 
@@ -138,6 +140,8 @@ class Walk(Generic[T]):
 
     def _skip(self, event: "Event | _Done[T]") -> "Event | _Done[T]":
         while not isinstance(event, Step | SignIn | _Done):
+            if isinstance(event, Pause):
+                time.sleep(event.seconds)
             event = _next(self._flow, None)
         return event
 

@@ -1,8 +1,8 @@
 """What a flow asks of whoever drives it, and how it says so.
 
 A flow is a generator without input or output. It yields events and is sent a reply to each: a `Response` for a `Step`,
-the callback URL for a `SignIn`, nothing for a `Turn`. So the same flow runs in asyncio, in a thread, inside httpx, or
-one step at a time in a notebook.
+the callback URL for a `SignIn`, nothing for a `Turn` or a `Pause`. So the same flow runs in asyncio, in a thread,
+inside httpx, or one step at a time in a notebook.
 """
 
 from collections.abc import Generator
@@ -14,6 +14,8 @@ from mcp_demo.client.pending import PendingAuthorization
 from mcp_demo.exchange.model import Exchange, Request, Response
 
 T = TypeVar("T")
+_RETURNS = 2
+_LONGEST_WAIT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +79,46 @@ class Turn(Enum):
     GIVE = "give"
 
 
-Event: TypeAlias = Step | SignIn | Turn
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A server said when to come back; the driver waits that long."""
+
+    seconds: float
+
+
+Event: TypeAlias = Step | SignIn | Turn | Pause
 Reply: TypeAlias = Response | str | None
 Flow: TypeAlias = Generator[Event, Reply, T]
 
 
 def fetch(step: Step) -> Flow[Response]:
-    """Yield a step and insist on a response."""
+    """Yield a step; where the server says that it is busy and when to come back, come back then, a few times.
+
+    Spec: RFC 9110 §10.2.3 and §15.6.4, RFC 6585 §4.
+    """
+    for _ in range(_RETURNS):
+        response = yield from fetch_once(step)
+        wait = _wait(response)
+        if wait is None:
+            return response
+        yield Pause(wait)
+    return (yield from fetch_once(step))
+
+
+def fetch_once(step: Step) -> Flow[Response]:
+    """Yield a step and insist on a response, whatever it says."""
     reply = yield step
     if not isinstance(reply, Response):
         raise TypeError("The reply to a Step is a Response.")
     return reply
+
+
+def _wait(response: Response) -> float | None:
+    """The seconds to wait before asking again; None if the answer stands, or nobody would wait that long."""
+    said = response.header("retry-after") or ""
+    if response.status not in (429, 503) or not said.isdecimal() or int(said) > _LONGEST_WAIT:
+        return None
+    return float(said)
 
 
 def ask(sign_in: SignIn) -> Flow[str]:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from joserfc.jwk import ECKey
 
-from mcp_demo.client.events import Flow, Reply, Step, T, fetch
+from mcp_demo.client.events import Flow, Reply, Step, T, fetch_once
 from mcp_demo.exchange.model import Response, header_values
 from mcp_demo.oauth import dpop
 
@@ -53,7 +53,7 @@ class Prover:
     def _send(self, step: Step) -> Flow[Response]:
         """Send a step with a proof of its own, and remember the nonce for the next."""
         place = (step.phase, urlsplit(step.request.url).netloc)
-        response = yield from fetch(self._proven(step, self._nonces.get(place)))
+        response = yield from fetch_once(self._proven(step, self._nonces.get(place)))
         if nonce := response.header("dpop-nonce"):
             self._nonces[place] = nonce
         return response
