@@ -9,7 +9,7 @@
     ├── SignInFailed          the browser leg ended without a response
     ├── StepUpExhausted       the server keeps asking for scopes that it has been given
     ├── Unauthorized          the server refuses a token that was issued for it a moment ago
-    ├── StoreUnavailable      there is no keyring to keep grants in
+    ├── StoreUnavailable      grants cannot be kept: no keyring, or a file that cannot be written
     └── CallFailed            the MCP server answered, and the answer is an error
 
 Errors of the protocol itself are in `mcp_demo.oauth.errors`; `explain` puts all of them into plain words.
@@ -98,7 +98,7 @@ class StoreUnavailable(ClientError):
     """Grants cannot be kept where they should be."""
 
     layer = "storage"
-    cure = "Install mcp-demo[keyring] on a system with a keyring, or keep grants in a file."
+    cure = "Make room on the disk, or name a file that can be written; for a keyring, install mcp-demo[keyring]."
 
 
 class CallFailed(ClientError):

@@ -52,7 +52,11 @@ class MemoryStore:
 
 
 class FileStore:
-    """A JSON file that nobody but its owner may read (mode 0600), replaced as a whole on every change."""
+    """A JSON file that nobody but its owner may read (mode 0600), replaced as a whole on every change.
+
+    Raises:
+        StoreUnavailable: It cannot be read or written; what it held, it still holds.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -66,18 +70,32 @@ class FileStore:
         values = {name: kept for name, kept in self._read().items() if name != key}
         if value is not None:
             values[key] = value
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # mkstemp creates with mode 0600, so there is no moment at which somebody else could read it.
-        descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._path.name)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(values, file)
-        Path(name).replace(self._path)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _replace(self._path, json.dumps(values))
+        except OSError as error:
+            raise StoreUnavailable(f"The file {self._path} cannot be written: {error.strerror}.") from None
 
     def _read(self) -> dict[str, str]:
         try:
             return json.loads(self._path.read_text())
         except (FileNotFoundError, ValueError):
             return {}
+        except OSError as error:
+            raise StoreUnavailable(f"The file {self._path} cannot be read: {error.strerror}.") from None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Put a file in place as a whole. If that fails, the old one stays, and nothing of the new one does."""
+    # mkstemp creates with mode 0600, so there is no moment at which somebody else could read it.
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 class KeyringStore:
