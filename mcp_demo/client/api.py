@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import httpx2
-from mcp import Client
+from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, Tool
 
@@ -18,13 +18,14 @@ from mcp_demo.client import mcp
 from mcp_demo.client.auth import SdkOAuth
 from mcp_demo.client.drive import Record, SignInWay, drive, ignore
 from mcp_demo.client.engine import Engine, Policy
-from mcp_demo.client.errors import ClientError
+from mcp_demo.client.errors import CallFailed, ClientError
 from mcp_demo.client.grant import Grant
 from mcp_demo.client.registration import Identity
 from mcp_demo.client.revision import knows
 from mcp_demo.client.sign_in import Loopback
 from mcp_demo.client.storage import Store, Vault
 from mcp_demo.client.transport import open_async, open_sdk
+from mcp_demo.exchange.model import Exchange
 from mcp_demo.oauth.errors import ErrorResponse, ProtocolViolation
 
 
@@ -128,7 +129,13 @@ async def connect(
         way, redirect = _way(sign_in, redirect_uri, listener)
         engine = Engine(mcp_url, identity, redirect, Vault(store), policy)
         mode = "auto" if knows(engine.revision, "no handshake") else "legacy"
-        auth = SdkOAuth(engine, way, record)
+        last: list[Exchange] = []
+
+        def noted(exchange: Exchange) -> None:
+            last[:] = [exchange]
+            record(exchange)
+
+        auth = SdkOAuth(engine, way, noted)
         try:
             async with (
                 open_sdk(mcp_url, auth) as http,
@@ -137,9 +144,17 @@ async def connect(
                 yield client
         except Exception as error:
             cause = auth.failure or _leaf(error)
+            if isinstance(cause, MCPError) and (status := _out_of_service(last)):
+                raise CallFailed(f"The MCP server answers {status}: it is out of service or overloaded.") from error
             if isinstance(cause, ClientError | ErrorResponse | ProtocolViolation | httpx2.TransportError):
                 raise cause from error
             raise
+
+
+def _out_of_service(last: Sequence[Exchange]) -> int:
+    """The status of the last answer, if it is from what stands in front of the server rather than from MCP; else 0."""
+    status = last[0].response.status if last and last[0].response else 0
+    return status if status == 429 or status >= 500 else 0
 
 
 def _leaf(error: BaseException) -> BaseException:

@@ -103,6 +103,7 @@ def _resource_metadata(
     named = bearer.parameters.get("resource_metadata") if bearer else None
     if named is None and not knows(revision, "resource metadata without a pointer"):
         raise DiscoveryFailed(f"The MCP server does not name its metadata, as it has to by revision {revision}.")
+    away = 0
     for url in (named,) if named else resource_metadata.candidate_urls(server_url):
         why = (
             "The challenge names the document that says which authorization server protects this MCP server."
@@ -123,6 +124,9 @@ def _resource_metadata(
             metadata = resource_metadata.parse(_json(response))
             resource_metadata.validate_resource(metadata, server_url, found_at=None if named else url)
             return metadata
+        away = away or _out_of_service(response)
+    if away:
+        raise DiscoveryFailed(f"The MCP server answers {away} where its metadata lies: out of service or overloaded.")
     raise DiscoveryFailed("The MCP server asks for a token but publishes no protected resource metadata.")
 
 
@@ -133,6 +137,7 @@ def server_metadata_of(issuer: str, server_url: str, revision: Revision = NEWEST
     """
     check_url(issuer, server_url)
     candidates = server_metadata.candidate_urls(issuer)
+    away = 0
     for url in candidates if knows(revision, "OpenID Connect Discovery") else candidates[:1]:
         step = Step(
             "Ask the authorization server what it can do",
@@ -150,7 +155,15 @@ def server_metadata_of(issuer: str, server_url: str, revision: Revision = NEWEST
                 if endpoint:
                     check_url(endpoint, server_url)
             return metadata
+        away = away or _out_of_service(response)
+    if away:
+        raise DiscoveryFailed(f"The authorization server {issuer} answers {away}: out of service or overloaded.")
     raise DiscoveryFailed(f"The authorization server {issuer} publishes no metadata where it has to lie.")
+
+
+def _out_of_service(response: Response) -> int:
+    """The status of a party that is down rather than without a document; else 0."""
+    return response.status if response.status == 429 or response.status >= 500 else 0
 
 
 def _json(response: Response) -> object:
