@@ -1,15 +1,19 @@
 """What people store on the MCP server: short texts, each person's own."""
 
+import logging
 import secrets
 import sqlite3
 import threading
-from contextlib import closing
+from collections.abc import Generator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
 MAX_PER_OWNER: Final = 100
 MAX_IN_ALL: Final = 100_000
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +81,10 @@ class SqliteContexts:
 
         Raises:
             StoreFull: The owner, or everybody together, has stored as much as may be.
+            StoreUnavailable: The file cannot be written, as on a full disk; the text is not in it.
         """
         context = Context(secrets.token_hex(8), name, text, now)
-        with self._lock, self._database:
+        with self._lock, _named(), self._database:
             own = self._count("SELECT count(*) FROM contexts WHERE issuer = ? AND subject = ?", owner)
             if own >= MAX_PER_OWNER or self._count("SELECT count(*) FROM contexts") >= MAX_IN_ALL:
                 raise StoreFull
@@ -90,8 +95,12 @@ class SqliteContexts:
         return context
 
     def list(self, owner: Owner) -> list[Context]:
-        """The owner's contexts, oldest first."""
-        with self._lock, closing(self._database.cursor()) as cursor:
+        """The owner's contexts, oldest first.
+
+        Raises:
+            StoreUnavailable: The file cannot be read.
+        """
+        with self._lock, _named(), closing(self._database.cursor()) as cursor:
             rows = cursor.execute(
                 "SELECT id, name, text, created FROM contexts WHERE issuer = ? AND subject = ? ORDER BY created, rowid",
                 (owner.issuer, owner.subject),
@@ -106,3 +115,12 @@ class SqliteContexts:
     def _count(self, query: str, owner: Owner | None = None) -> int:
         parameters = (owner.issuer, owner.subject) if owner else ()
         return int(self._database.execute(query, parameters).fetchone()[0])
+
+
+@contextmanager
+def _named() -> Generator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        logger.error("The file of contexts cannot be used: %s", error)
+        raise StoreUnavailable from error

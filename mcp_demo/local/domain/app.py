@@ -2,6 +2,7 @@
 
 import ipaddress
 import logging
+import sqlite3
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -147,6 +148,20 @@ def _answer_errors(app: FastAPI, parts: Parts) -> None:
             heading="The user pool does not answer",
             explanation="This page asks the embedded AWS, which has stopped or failed.",
             cure="Start the system again with `mcp-demo up`; its log is in the state folder.",
+            code="server_error",
+        )
+
+    @app.exception_handler(sqlite3.Error)
+    def store_failed(request: Request, error: Exception) -> Response:  # pyright: ignore[reportUnusedFunction]
+        _log.error("the file of this stand-in cannot be used: %s", error)
+        if request.url.path.startswith("/oauth2/") and request.method == "POST":
+            return JSONResponse({"error": "server_error"}, status_code=500, headers=NO_STORE)
+        return parts.pages.render(
+            "refused.html",
+            status=503,
+            heading="This sign-in cannot be kept",
+            explanation=f"The file in which this stand-in keeps sign-ins cannot be written: {error}.",
+            cure="Make room on the disk, then go back to the application and start the sign-in again.",
             code="server_error",
         )
 
