@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from conformance import client_cli, matrix_cli, options
+from conformance import sign_in as sign_in_options
 from conformance.requirements import LATEST
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def run(
     sign_in_script: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A script that signs in on pages that are not Cognito's.")
     ] = None,
+    sign_in_at: sign_in_options.At = None,
     headed: Annotated[bool, typer.Option("--headed", help="Sign in yourself, in your browser, when asked to.")] = False,
     report: options.Out = None,
     baseline: Annotated[Path | None, typer.Option(help="YAML file of known problems.")] = None,
@@ -88,7 +90,7 @@ def run(
         may_register=allow_registration or target.may_register,
         documents=_documents() if host_documents else target.documents,
         client=known_client(client, redirect_uri) or target.client,
-        sign_in=choose(sign_in, sign_in_script, headed=headed) or target.sign_in,
+        sign_in=choose(sign_in, sign_in_script, sign_in_at, headed=headed) or target.sign_in,
         person=headed,
         anonymous=frozenset(anonymous or ()),
     )

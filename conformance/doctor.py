@@ -116,6 +116,8 @@ def _cognito(exam: Examination) -> Iterator[Finding]:
     journey = server.travel(client, "A whole login", scope=scope)
     way = doctor_login.of_journey(server.authorization_url(client, scope=scope), journey)
     code = parameters(journey.returned or "").get("code")
+    if journey.stranger:
+        raise Unknown(journey.end)
     if code is None:
         yield from doctor_login.refused(way, client)
         if way.error is None and way.at_sign_in:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from conformance import sign_in as sign_in_options
 from conformance.requirements import LATEST, REVISIONS
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def doctor(
     sign_in_script: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A script that signs in on pages that are not Cognito's.")
     ] = None,
+    sign_in_at: sign_in_options.At = None,
     headed: Annotated[bool, typer.Option("--headed", help="Sign in yourself, in your browser.")] = False,
     token: Annotated[
         str | None, typer.Option(help="A valid access token, better given as $MCP_TOKEN.", envvar="MCP_TOKEN")
@@ -53,7 +55,7 @@ def doctor(
     target = replace(
         target,
         client=known_client(client, redirect_uri) or target.client,
-        sign_in=choose(sign_in, sign_in_script, headed=headed) or target.sign_in,
+        sign_in=choose(sign_in, sign_in_script, sign_in_at, headed=headed) or target.sign_in,
         person=headed,
         may_register=allow_registration or target.may_register,
         token=token or target.token,

@@ -4,20 +4,24 @@ The first login types a password; the browser stays open, so that later ones fin
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from conformance.check import Blocked
 from mcp_demo.exchange.model import Exchange
+from mcp_demo.oauth.resource import is_secure_url
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page, Playwright
 
 APPROVE = ("Allow", "Allow Access", "Approve", "Authorize", "Accept", "Continue")
 DENY = ("Do not allow", "Deny", "Cancel", "Reject")
+_SLOW = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class Journey:
         end: In plain words, where the way ended.
         last: The page where it ended, if it did not come back.
         exchange: The whole way as one exchange.
+        stranger: The origin of the page at which nobody was signed in, since it is not one to be trusted.
     """
 
     returned: str | None
@@ -48,6 +53,7 @@ class Journey:
     end: str = ""
     last: Stop | None = None
     exchange: Exchange | None = None
+    stranger: str = ""
 
 
 class BrowserTraveller:
@@ -59,6 +65,8 @@ class BrowserTraveller:
         executable: Finds the Chromium to use; None lets Playwright choose its own.
         timeout: Seconds for one journey.
         script: Signs in on a page instead, for pages that are not Cognito's; consent pages are still answered here.
+        origins: Where else than at the authorization endpoint's own origin somebody may be signed in, such as the
+            user pool's domain behind a bridge. A target names its endpoints itself, so nobody is signed in elsewhere.
     """
 
     def __init__(
@@ -69,8 +77,10 @@ class BrowserTraveller:
         executable: Callable[[], Path | None] = lambda: None,
         timeout: float = 30.0,
         script: "Callable[[Page], object] | None" = None,
+        origins: Collection[str] = (),
     ) -> None:
         self._username, self._password, self._script = username, password, script
+        self._origins = frozenset(found for found in map(origin_of, origins) if found)
         self._executable, self._timeout = executable, timeout
         self._running: tuple[Playwright, BrowserContext] | None = None
 
@@ -89,8 +99,10 @@ class BrowserTraveller:
         """Go from the authorization URL to the redirect URI, or as far as the pages lead."""
         page = self._context().new_page()
         try:
-            type_in = self._script or _typing(self._username, self._password)
-            return _Walk(page, redirect_uri, type_in, approve, anywhere=self._script is not None).go(url, self._timeout)
+            type_in = self._script or _type_in(self._username, self._password)
+            anywhere = self._script is not None
+            walk = _Walk(page, redirect_uri, type_in, approve, {*self._origins, origin_of(url)}, anywhere=anywhere)
+            return walk.go(url, self._timeout)
         finally:
             page.close()
 
@@ -114,7 +126,16 @@ class BrowserTraveller:
         return self._running[1]
 
 
-def _typing(username: str, password: str) -> "Callable[[Page], object]":
+def origin_of(url: str) -> str | None:
+    """The origin of a page, if it is one at which a password may be typed: over TLS, or on this machine."""
+    if not is_secure_url(url):
+        return None
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}[parts.scheme]
+    return f"{parts.scheme}://{parts.hostname}:{port}"
+
+
+def _type_in(username: str, password: str) -> "Callable[[Page], object]":
     """Types the credentials into a page like Cognito's."""
 
     def type_in(page: "Page") -> None:
@@ -123,8 +144,7 @@ def _typing(username: str, password: str) -> "Callable[[Page], object]":
             name.first.fill(username)
         field = page.locator('input[type="password"]:visible').first
         field.fill(password)
-        with page.expect_navigation(wait_until="load", timeout=8000):
-            field.press("Enter")
+        field.press("Enter", no_wait_after=True)
 
     return type_in
 
@@ -137,15 +157,24 @@ class _Walk:
         redirect_uri: Where it ends.
         type_in: Signs in on the page that asks for it.
         approve: Whether to agree.
+        origins: Where somebody may be signed in.
         anywhere: Whether every page that asks no consent is one to sign in at; else those with a password field are.
     """
 
     def __init__(
-        self, page: "Page", redirect_uri: str, type_in: "Callable[[Page], object]", approve: bool, *, anywhere: bool
+        self,
+        page: "Page",
+        redirect_uri: str,
+        type_in: "Callable[[Page], object]",
+        approve: bool,
+        origins: Collection[str | None],
+        *,
+        anywhere: bool,
     ) -> None:
         self._page, self._target = page, redirect_uri.partition("?")[0]
         self._type_in, self._names = type_in, APPROVE if approve else DENY
-        self._anywhere = anywhere
+        self._origins, self._anywhere = frozenset(origins) - {None}, anywhere
+        self._stranger = ""
         self._hops: list[str] = []
         self._stops: list[Stop] = []
         self._typed = False
@@ -154,7 +183,7 @@ class _Walk:
         self._page.on(
             "request", lambda request: self._hops.append(request.url) if request.is_navigation_request() else None
         )
-        self._quietly(lambda: self._page.goto(url))
+        self._quietly(lambda: self._page.evaluate("url => location.assign(url)", url))
         deadline = time.monotonic() + timeout
         idle = time.monotonic() + 2.0
         while self._returned() is None and time.monotonic() < min(deadline, idle):
@@ -163,8 +192,13 @@ class _Walk:
             else:
                 self._page.wait_for_timeout(40)
         end = f"The pages lead no further than {self._page.url.partition('?')[0]} ({self._page.title()!r})."
+        if self._stranger:
+            end = f"Nobody was signed in at {self._stranger}, which is not the authorization endpoint's own origin."
+            if origin_of(self._stranger):
+                end = f"{end} If that is where the password belongs: --sign-in-at {self._stranger}"
         last = self._here() if self._returned() is None else None
-        return Journey(self._returned(), tuple(self._hops), tuple(self._stops), end, last)
+        stranger = self._stranger if last else ""
+        return Journey(self._returned(), tuple(self._hops), tuple(self._stops), end, last, stranger=stranger)
 
     def _returned(self) -> str | None:
         return next((url for url in self._hops if url.partition("?")[0] == self._target), None)
@@ -176,21 +210,20 @@ class _Walk:
             button = self._page.get_by_role("button", name=name, exact=True)
             if button.count():
                 self._note()
-                self._quietly(lambda pressed=button: self._press(pressed.first.click))
+                self._quietly(partial(button.first.click, no_wait_after=True))
                 return True
         return self._anywhere and self._sign_in()
 
     def _sign_in(self) -> bool:
         if self._typed:
             return False
+        if origin_of(self._page.url) not in self._origins:
+            self._stranger = "{0.scheme}://{0.netloc}".format(urlsplit(self._page.url))
+            return False
         self._typed = True
         self._note()
         self._quietly(lambda: self._type_in(self._page))
         return True
-
-    def _press(self, act: Callable[[], object]) -> None:
-        with self._page.expect_navigation(wait_until="load", timeout=8000):
-            act()
 
     def _note(self) -> None:
         self._stops.append(self._here())
@@ -202,8 +235,10 @@ class _Walk:
         """Do something that may end at the redirect URI, where nobody listens, in the browser's own error page."""
         from playwright.sync_api import Error
 
+        from mcp_demo.client.browser import settle
+
         try:
-            act()
+            settle(self._page, act, lambda: self._returned() is not None, seconds=_SLOW)
         except Error:
             pass
         except Exception as error:  # of somebody's script

@@ -1,10 +1,10 @@
 """How people tell the suite to sign in: a name, a script for pages we do not know, or somebody at the browser."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,15 +13,36 @@ from mcp_demo.errors import SetupError
 if TYPE_CHECKING:
     from conformance.target import KnownClient, SignIn
 
+At = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sign-in-at",
+        metavar="URL",
+        help="Where else the password may be typed than at the authorization endpoint's origin, such as the user pool's"
+        " domain behind a bridge.",
+    ),
+]
 CURE = "Write a file with one function, `def sign_in(page): ...`; examples/sign_in_script.py is one."
 
 
-def choose(name: str | None, script: Path | None, *, headed: bool) -> "SignIn | None":
+def choose(name: str | None, script: Path | None, origins: Sequence[str] | None, *, headed: bool) -> "SignIn | None":
     """The sign-in that the options ask for.
+
+    Args:
+        name: A user.
+        script: What signs in on pages that we do not know.
+        origins: Where, besides the authorization endpoint's own origin.
+        headed: Whether somebody sits at the browser.
 
     Raises:
         SetupError: There is no password, no usable script, or no browser.
+        BadParameter: A password may not be typed at an origin like that.
     """
+    from conformance.journey import origin_of
+
+    for origin in origins or ():
+        if origin_of(origin) is None:
+            raise typer.BadParameter(f"{origin} is no https URL, and none of this machine.", param_hint="--sign-in-at")
     if headed:
         from conformance.person import Person
         from mcp_demo.client.sign_in import system_browser
@@ -36,7 +57,7 @@ def choose(name: str | None, script: Path | None, *, headed: bool) -> "SignIn | 
     password = os.environ.get("MCP_PASSWORD", "")
     if act is None and not password:
         raise SetupError("There is no password to sign in with.", "Give it in $MCP_PASSWORD.")
-    return BrowserTraveller(name or "", password, executable=require, script=act)
+    return BrowserTraveller(name or "", password, executable=require, script=act, origins=origins or ())
 
 
 def load(file: Path) -> Callable[[Any], object]:

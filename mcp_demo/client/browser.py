@@ -7,6 +7,7 @@ embedded AWS, and on the bridge's consent page.
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from playwright.sync_api import Error, Locator, Page, Request, sync_playwright
@@ -18,6 +19,7 @@ _PASSWORD = 'input[type="password"]:visible'  # noqa: S105 - a selector
 _APPROVE, _DENY = ("Allow", "Approve", "Authorize"), ("Do not allow", "Deny", "Cancel")
 _IDLE = 5.0  # seconds on a page that offers nothing to do, such as an error page
 _SLOW = 30.0  # seconds that a page may take to come
+_MOMENT = 1.0
 _POLL = 20.0  # milliseconds
 _ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"]
 
@@ -88,7 +90,7 @@ class HeadlessBrowser:
                 navigate(lambda: self._type(page))
                 idle = time.monotonic() + _IDLE
             elif (button := self._decision(page)) is not None:
-                navigate(button.click)
+                navigate(partial(button.click, no_wait_after=True))
                 idle = time.monotonic() + _IDLE
             else:
                 page.wait_for_timeout(50)
@@ -101,7 +103,7 @@ class HeadlessBrowser:
         if field.count() and not field.first.input_value():
             field.first.fill(self._username)
         page.locator(_PASSWORD).first.fill(self._password)
-        page.locator(_PASSWORD).first.press("Enter")
+        page.locator(_PASSWORD).first.press("Enter", no_wait_after=True)
 
     def _decision(self, page: Page) -> Locator | None:
         for name in _APPROVE if self._approve else _DENY:
@@ -114,24 +116,31 @@ class HeadlessBrowser:
 def settle(page: Page, act: Callable[[], object], is_over: Callable[[], bool], *, seconds: float = _SLOW) -> None:
     """Do something that leads to another page, and wait until that is there, or all is over.
 
-    Over is the way to a redirect URI once the browser has been sent there: nobody may listen, or somebody never answer.
+    Over is the way to a redirect URI once the browser has been sent there. Who listens there gets a moment to answer,
+    but need not.
 
     Raises:
         Error: It cannot be done.
     """
     ends: list[object] = []
 
+    def loaded(page: Page) -> None:
+        ends.append(page)
+
     def failed(request: Request) -> None:
         if request.is_navigation_request() and request.frame == page.main_frame:
             ends.append(request)
 
-    page.on("load", ends.append)
+    page.on("load", loaded)
     page.on("requestfailed", failed)
     try:
         act()
         deadline = time.monotonic() + seconds
-        while not ends and not is_over() and time.monotonic() < deadline:
+        over = False
+        while not ends and time.monotonic() < deadline:
+            if not over and is_over():
+                over, deadline = True, min(deadline, time.monotonic() + _MOMENT)
             page.wait_for_timeout(_POLL)
     finally:
-        page.remove_listener("load", ends.append)
+        page.remove_listener("load", loaded)
         page.remove_listener("requestfailed", failed)

@@ -36,7 +36,7 @@ def test_the_example_script_signs_in_and_its_token_serves_the_other_checks(
 ) -> None:
     monkeypatch.setenv("MCP_USERNAME", stack.user.username)
     monkeypatch.setenv("MCP_PASSWORD", stack.user.password)
-    by_script = BrowserTraveller("", "", executable=find, script=load(_EXAMPLE))
+    by_script = BrowserTraveller("", "", executable=find, script=load(_EXAMPLE), origins=[stack.domain])
     target = Target(stack.server, sign_in=by_script, may_register=True)
     assert Capability.TOKEN in target.capabilities
     assert set(_verdicts(target).values()) == {"pass"}
@@ -82,7 +82,8 @@ def test_a_script_that_fails_is_told_and_does_not_end_the_run(stack: Run) -> Non
     def broken(page: object) -> None:
         raise KeyError("MCP_USERNAME")
 
-    target = Target(stack.server, sign_in=BrowserTraveller("", "", executable=find, script=broken), may_register=True)
+    by_script = BrowserTraveller("", "", executable=find, script=broken, origins=[stack.domain])
+    target = Target(stack.server, sign_in=by_script, may_register=True)
     report = judge(target, _LOGIN)
     assert {result.verdict for result in report.results} == {"blocked"}
     assert "The sign-in script failed: KeyError: 'MCP_USERNAME'." in report.results[0].received
@@ -110,12 +111,28 @@ def test_one_command_judges_a_strangers_server_with_a_name(stack: Run, tmp_path:
     command = [sys.executable, "-m", "mcp_demo.cli", "conformance", "run", stack.server, "--sign-in"]
     command += [stack.user.username, "--client", stack.client_id, "--redirect-uri"]
     command += [f"{stack.clients['static']}/callback", "--select", "rs.bearer", "--report", f"json={out}"]
+    command += ["--sign-in-at", stack.domain]
     environment = {**os.environ, "MCP_PASSWORD": stack.user.password}
     run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
     assert run.returncode == 0, run.stdout + run.stderr
     report = json.loads(out.read_text(encoding="utf-8"))
     assert {result["verdict"] for result in report["results"]} == {"pass"}
     assert "Signs in through the pages" in run.stdout
+
+
+def test_the_password_is_not_typed_at_an_origin_that_nobody_named(stack: Run) -> None:
+    redirect_uri = f"{stack.clients['static']}/callback"
+    client = KnownClient(stack.client_id, redirect_uri)
+    url = f"{stack.bridge}/authorize?{_query(stack, client)}"
+    wary = BrowserTraveller(stack.user.username, stack.user.password, executable=find)
+    try:
+        journey = wary.travel(url, redirect_uri)
+    finally:
+        wary.close()
+    assert journey.returned is None
+    assert journey.stranger == stack.domain
+    assert f"--sign-in-at {stack.domain}" in journey.end
+    assert [stop.url.partition("?")[0] for stop in journey.stops] == [f"{stack.bridge}/authorize"]
 
 
 @pytest.mark.parametrize(
