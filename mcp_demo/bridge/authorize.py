@@ -24,6 +24,24 @@ from mcp_demo.registry.model import Client
 
 _BACK = "Go back to the application and start again. If that does not help, tell its makers."
 _MAX_STATE = 2048
+_UNKNOWN = (
+    "We do not know this application",
+    "The application that sent you here is not registered, or its registration has expired.",
+    "Remove the connection in the application and add it again, so that it registers anew.",
+)
+_UNUSABLE = {
+    "pending": (
+        "This application waits for approval",
+        "It has registered itself here, and an administrator of this service has to approve it before people sign in.",
+        "Ask the administrators of this service, then come back. There is nothing to change in the application.",
+    ),
+    "denied": (
+        "This application was not approved",
+        "An administrator of this service has looked at it and decided that nobody signs in with it.",
+        "Ask the administrators of this service if you think that this is wrong.",
+    ),
+}
+"""Why a client cannot be used, by where it stands: title, reason, what to do."""
 
 
 async def authorize(request: Request) -> Response:
@@ -68,12 +86,8 @@ async def _client(bridge: Bridge, pairs: Pairs) -> Client:
     named = [value for name, value in pairs if name == "client_id"]
     client = await bridge.client(named[0]) if len(named) == 1 and named[0] else None
     if client is None:
-        raise Stop(
-            "We do not know this application",
-            "The application that sent you here is not registered, or its registration has expired.",
-            "Remove the connection in the application and add it again, so that it registers anew.",
-            code="invalid_client",
-        )
+        standing = await bridge.standing(named[0]) if len(named) == 1 and named[0] else None
+        raise Stop(*_UNUSABLE.get(standing or "", _UNKNOWN), code="invalid_client")
     return client
 
 

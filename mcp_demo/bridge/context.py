@@ -18,7 +18,7 @@ from mcp_demo.bridge.trace import Trace
 from mcp_demo.bridge.upstream import Upstream
 from mcp_demo.oauth import metadata_document
 from mcp_demo.oauth.errors import TemporarilyUnavailable
-from mcp_demo.registry.model import Client, Registry
+from mcp_demo.registry.model import Client, Registry, Status
 from mcp_demo.settings import BridgeSettings
 from mcp_demo.web.pages import Pages
 
@@ -57,6 +57,17 @@ class Bridge:
             return await self.documents.client(client_id) if self.settings.metadata_documents else None
         client = await self.blocking(lambda: self.registry.get(client_id))
         return client if client is not None and client.is_usable(self.clock()) else None
+
+    async def standing(self, client_id: str) -> Status | None:
+        """Where a registered client stands with the administrators; None for one that is unknown or expired.
+
+        Raises:
+            TemporarilyUnavailable: The registry does not answer.
+        """
+        if metadata_document.is_url(client_id):
+            return None
+        client = await self.blocking(lambda: self.registry.get(client_id))
+        return None if client is None or client.is_expired(self.clock()) else client.status
 
     async def blocking(self, call: Callable[[], T]) -> T:
         """Ask a store, in a thread.

@@ -1,3 +1,4 @@
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -210,6 +211,25 @@ async def test_an_expired_registration_counts_as_none() -> None:
     async with browser(clients=(expired,)) as visit:
         response = await visit.get("/authorize", params=request_of(expired))
     assert (response.status_code, "location" in response.headers) == (400, False)
+
+
+@pytest.mark.parametrize(
+    ("client", "heading"),
+    [
+        ({"status": "pending"}, "This application waits for approval"),
+        ({"status": "denied"}, "This application was not approved"),
+        ({"status": "denied", "expires": 1.0}, "We do not know this application"),
+        ({"expires": 1.0}, "We do not know this application"),
+    ],
+)
+async def test_a_client_that_cannot_be_used_is_told_apart_from_one_that_is_unknown(
+    client: dict[str, Any], heading: str
+) -> None:
+    unusable = Client(client_id="app", redirect_uris=(CALLBACK,), **client)
+    async with browser(clients=(unusable,)) as visit:
+        response = await visit.get("/authorize", params=request_of(unusable))
+    assert (response.status_code, "location" in response.headers) == (400, False)
+    assert heading in response.text
 
 
 @pytest.mark.parametrize("query", ["client_id=%ff", "x" * 20_000, "&".join(f"a{n}=1" for n in range(100))])
