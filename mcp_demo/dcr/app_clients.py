@@ -15,7 +15,9 @@ from mcp_demo.oauth.errors import TemporarilyUnavailable
 if TYPE_CHECKING:
     from types_boto3_cognito_idp import CognitoIdentityProviderClient
 
-_PREFIX = "mcp-dcr."
+PREFIX = "mcp-dcr."
+"""Starts the name of every app client that a registration made."""
+
 _BUSY = {"LimitExceededException", "TooManyRequestsException"}
 
 
@@ -68,8 +70,8 @@ class AppClients:
         for page in paginator.paginate(UserPoolId=self._pool, PaginationConfig={"PageSize": 60}):
             for found in page["UserPoolClients"]:
                 name = found.get("ClientName", "")
-                if name.startswith(_PREFIX):
-                    yield found.get("ClientId", ""), name.removeprefix(_PREFIX)
+                if name.startswith(PREFIX):
+                    yield found.get("ClientId", ""), name.removeprefix(PREFIX)
 
     def age(self, app_client_id: str, now: float) -> float:
         """Seconds since an app client was made; it may be half of a registration under way."""
@@ -83,7 +85,7 @@ class AppClients:
     def _create(self, client_id: str, scopes: tuple[str, ...]) -> str:
         answer = self._client.create_user_pool_client(
             UserPoolId=self._pool,
-            ClientName=f"{_PREFIX}{client_id}",
+            ClientName=f"{PREFIX}{client_id}",
             GenerateSecret=False,
             SupportedIdentityProviders=["COGNITO"],
             AllowedOAuthFlowsUserPoolClient=True,

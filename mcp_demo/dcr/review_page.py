@@ -35,7 +35,7 @@ def question(client: Client, link: str) -> Answer:
 <dt>Client id</dt><dd class="mono muted small">{escape(client.client_id)}</dd>
 </dl>
 {loopback}
-<form method="post" class="row">
+<form method="post" action="review" class="row">
 <input type="hidden" name="link" value="{escape(link)}">
 <button class="primary" name="decision" value="approve">Approve</button>
 <button class="danger" name="decision" value="deny">Deny</button>
