@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mcp_demo.deploy.profile import Profile
     from mcp_demo.registry.dynamodb import DynamoDBRegistry
-    from mcp_demo.registry.model import Client
+    from mcp_demo.registry.model import Client, Status
 
 app = typer.Typer(help="The client registry: who may ask for tokens.", no_args_is_help=True)
 
@@ -100,18 +100,17 @@ def approve_clients(
     client_ids: ClientIds, profile: ProfileOption = "local", name: Name = "mcp-demo", state: State = None
 ) -> None:
     """Let clients that wait for it be used."""
-    from dataclasses import replace
-
     store, _ = _open(profile, name, state)
-    for client_id in client_ids:
-        client = _found(store, client_id)
-        if client.status == "active":
-            note(f"{client_id} is active already.")
-        elif store.replace(replace(client, status="active"), was=client):
-            note(f"{client_id} may be used now.")
-        else:
-            note(f"{client_id} was changed by somebody else; look at it again.")
-            raise typer.Exit(1)
+    _decide(store, client_ids, "active", "is active already", "may be used now")
+
+
+@app.command("deny")
+def deny_clients(
+    client_ids: ClientIds, profile: ProfileOption = "local", name: Name = "mcp-demo", state: State = None
+) -> None:
+    """Let nobody sign in with clients any more. Their ids stay taken until they expire; `remove` forgets them."""
+    store, _ = _open(profile, name, state)
+    _decide(store, client_ids, "denied", "is denied already", "may not be used any more")
 
 
 @app.command("remove")
@@ -126,6 +125,20 @@ def remove_clients(
     for client_id in client_ids:
         remove(store, app_clients, _found(store, client_id), time.time())
         note(f"{client_id} is removed.")
+
+
+def _decide(store: "DynamoDBRegistry", client_ids: list[str], status: "Status", already: str, done: str) -> None:
+    from dataclasses import replace
+
+    for client_id in client_ids:
+        client = _found(store, client_id)
+        if client.status == status:
+            note(f"{client_id} {already}.")
+        elif store.replace(replace(client, status=status), was=client):
+            note(f"{client_id} {done}.")
+        else:
+            note(f"{client_id} was changed by somebody else; look at it again.")
+            raise typer.Exit(1)
 
 
 def _open(profile: str, name: str, state: Path | None) -> "tuple[DynamoDBRegistry, Profile]":

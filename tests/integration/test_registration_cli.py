@@ -61,6 +61,16 @@ def test_a_waiting_client_is_approved(aws: Deployed) -> None:
     assert aws.store.get(client.client_id) == client
 
 
+def test_a_denied_client_may_not_be_used_until_it_is_approved(aws: Deployed) -> None:
+    client = aws.store.get(register(aws)["client_id"])
+    assert client is not None
+    for _ in range(2):
+        _run("deny", client.client_id)
+        assert aws.store.get(client.client_id) == replace(client, status="denied")
+    _run("approve", client.client_id)
+    assert aws.store.get(client.client_id) == client
+
+
 def test_removed_clients_are_gone(aws: Deployed) -> None:
     ids = [register(aws)["client_id"] for _ in range(3)]
     assert set(ids) <= set(_run("list", "--ids").split())
