@@ -22,10 +22,12 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from mcp_demo.deploy import choices
+from mcp_demo.deploy.code import upload, with_code
 from mcp_demo.deploy.endpoints import Endpoints
-from mcp_demo.deploy.profile import Profile
-from mcp_demo.deploy.stacks import Event
-from mcp_demo.deploy.system import deploy_system
+from mcp_demo.deploy.outputs import domain_settings, write_env_files
+from mcp_demo.deploy.profile import Profile, aws_failures
+from mcp_demo.deploy.stacks import Event, deploy, find
+from mcp_demo.deploy.system import System, deploy_system
 from mcp_demo.errors import SetupError
 from mcp_demo.local.domain.app import create_app
 from mcp_demo.local.ministack import MiniStack, free_port, running_ministack
@@ -33,6 +35,10 @@ from mcp_demo.oauth import pkce
 from mcp_demo.settings import DomainSettings
 
 NAME = "chosen"
+OFF = {
+    "PoolDomainName": "", "AccentColor": "", "OidcIssuer": "", "GoogleClientId": "", "SamlMetadataUrl": "",
+    "MailFrom": "", "Messages": "cognito", "Sms": "off", "Mfa": "OPTIONAL", "ThreatProtection": "OFF",
+}  # fmt: skip
 CERTIFICATE = "arn:aws:acm:us-east-1:000000000000:certificate/12345678-1234-1234-1234-123456789012"
 PLACES = Endpoints()
 CALLBACK = f"{PLACES.static}/callback"
@@ -47,11 +53,28 @@ class Chooser:
     folder: Path
 
     def deploy(self, **values: str) -> dict[str, str]:
-        """Deploy with choices for the user pool; the outputs of the stacks."""
-        wishes = [f"identity.{name}={value}" for name, value in values.items()]
-        endpoints = Endpoints(domain=DOMAIN, aws=self.profile.endpoint, key_dir=self.ministack.key_dir)
-        made = deploy_system(self.profile, endpoints, self.folder, _silent, NAME, choices=choices.read(wishes))
-        return made.outputs
+        """Deploy the user pool with choices, and the settings of its domain; the outputs of the stack."""
+        system = System(self.profile, self.endpoints, NAME, self.read(values))
+        package = system.package("identity")
+        assert package
+        plan = with_code(system.plan("identity", {}), upload(self.profile, NAME, package), package)
+        made = deploy(self.profile.cloudformation(), plan, _silent).outputs
+        write_env_files(self.folder, domain_settings(made, self.endpoints))
+        return made
+
+    def deploy_all(self, **values: str) -> dict[str, str]:
+        """Deploy the whole system with choices for the user pool; the outputs of all stacks."""
+        wishes = self.read(values)
+        return deploy_system(self.profile, self.endpoints, self.folder, _silent, NAME, choices=wishes).outputs
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where the parts would be served."""
+        return Endpoints(domain=DOMAIN, aws=self.profile.endpoint, key_dir=self.ministack.key_dir)
+
+    def read(self, values: dict[str, str]) -> choices.Choices:
+        """Choices as they are read from the command line; what is not named is off, whatever it was."""
+        return choices.read(f"identity.{name}={value}" for name, value in (OFF | values).items())
 
     def pool(self, outputs: dict[str, str]) -> Any:
         """The pool, as Cognito describes it."""
@@ -244,7 +267,7 @@ async def test_a_secret_changed_at_the_provider_is_read_anew_with_the_next_chang
 
 async def test_a_provider_that_is_taken_away_is_offered_no_more(chooser: Chooser, company: Company) -> None:
     chooser.deploy(**openid(chooser, company))
-    outputs = chooser.deploy(OidcIssuer="")
+    outputs = chooser.deploy()
     assert chooser.offered(outputs) == ["COGNITO"]
     browser = chooser.browser(outputs)
     refused = await authorize(browser, identity_provider="Company")
@@ -260,7 +283,7 @@ async def test_the_sign_in_pages_have_the_color_that_was_chosen(chooser: Chooser
         return (await browser.follow()).text
 
     assert "--accent: #0a5c36" in await page(chooser.deploy(AccentColor="0a5c36"))
-    assert "--accent: #0a5c36" not in await page(chooser.deploy(AccentColor=""))
+    assert "--accent: #0a5c36" not in await page(chooser.deploy())
 
 
 # ── what the embedded AWS keeps ──────────────────────────────────────────────
@@ -278,7 +301,7 @@ def test_google_and_saml_are_kept_as_they_were_given(chooser: Chooser) -> None:
     assert google.get("ProviderType") == "Google"
     assert google.get("ProviderDetails", {})["client_secret"] == "gs"
     assert (saml.get("ProviderType"), saml.get("ProviderDetails", {})["MetadataURL"]) == ("SAML", document)
-    outputs = chooser.deploy(GoogleClientId="", SamlMetadataUrl="")
+    outputs = chooser.deploy()
     assert cognito.list_identity_providers(UserPoolId=pool)["Providers"] == []
 
 
@@ -294,7 +317,7 @@ def test_a_domain_of_ones_own_comes_beside_the_other_and_goes_again(chooser: Cho
     alias = next(record for record in records if record["Type"] == "A")
     assert alias["Name"] == f"{domain}."
     assert alias["AliasTarget"]["DNSName"].rstrip(".") == described.get("CloudFrontDistribution")
-    assert chooser.deploy(PoolDomainName="")["DomainUrl"] == before["DomainUrl"]
+    assert chooser.deploy()["DomainUrl"] == before["DomainUrl"]
     assert "CustomDomain" not in chooser.pool(outputs)
     records = chooser.profile.client("route53").list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
     assert not [record for record in records if record["Type"] == "A"]
@@ -309,13 +332,11 @@ def test_a_domain_of_ones_own_comes_beside_the_other_and_goes_again(chooser: Cho
         ({"MailFrom": "a@example.com"}, "MailFrom needs"),
     ],
 )
-def test_half_a_choice_is_refused_and_changes_nothing(
-    chooser: Chooser, tmp_path: Path, chosen: dict[str, str], said: str
-) -> None:
-    endpoints = Endpoints(domain=DOMAIN, aws=chooser.profile.endpoint, key_dir=tmp_path)
-    wishes = choices.read([f"identity.{name}={value}" for name, value in chosen.items()])
-    with pytest.raises(SetupError, match=said):
-        deploy_system(chooser.profile, endpoints, tmp_path, _silent, "half", choices=wishes)
+def test_half_a_choice_is_refused(chooser: Chooser, chosen: dict[str, str], said: str) -> None:
+    plan = System(chooser.profile, chooser.endpoints, "half", chooser.read(chosen)).plan("identity", {})
+    with pytest.raises(SetupError, match=said), aws_failures():
+        deploy(chooser.profile.cloudformation(), plan, _silent)
+    assert find(chooser.profile.cloudformation(), plan.name) is None
 
 
 @pytest.mark.parametrize(
@@ -342,7 +363,7 @@ def test_mail_goes_through_ses_if_chosen(chooser: Chooser) -> None:
     assert mail["SourceArn"] == "arn:aws:ses:us-east-1:000000000000:identity/example.com"
     invite(chooser, outputs, "first@example.org")
     assert chooser.mails()[-1]["Source"] == "no-reply@example.com"
-    outputs = chooser.deploy(MailFrom="")
+    outputs = chooser.deploy()
     assert chooser.pool(outputs)["EmailConfiguration"] == {"EmailSendingAccount": "COGNITO_DEFAULT"}
 
 
@@ -363,7 +384,7 @@ def test_an_invitation_is_in_our_words_if_chosen(chooser: Chooser) -> None:
     assert mail["Subject"] == f"Your account at {NAME}"
     assert "Hello Ada," in mail["BodyHtml"]
     assert PASSWORD in mail["BodyHtml"]
-    outputs = chooser.deploy(Messages="cognito")
+    outputs = chooser.deploy()
     invite(chooser, outputs, "bob@example.org")
     assert chooser.mails()[-1]["Subject"] == "Your temporary password"
     functions = chooser.profile.client("lambda").list_functions()["Functions"]
@@ -371,7 +392,7 @@ def test_an_invitation_is_in_our_words_if_chosen(chooser: Chooser) -> None:
 
 
 def test_a_code_by_sms_is_a_second_factor_if_chosen(chooser: Chooser) -> None:
-    outputs = chooser.deploy(Sms="on", Mfa="OPTIONAL")
+    outputs = chooser.deploy(Sms="on")
     sms = chooser.pool(outputs)["SmsConfiguration"]
     iam, role = chooser.profile.iam(), sms["SnsCallerArn"].rpartition("/")[2]
     found: Any = iam.get_role(RoleName=role)["Role"]
@@ -379,7 +400,7 @@ def test_a_code_by_sms_is_a_second_factor_if_chosen(chooser: Chooser) -> None:
         found["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]["StringEquals"]["sts:ExternalId"]
         == sms["ExternalId"]
     )
-    outputs = chooser.deploy(Sms="off")
+    outputs = chooser.deploy()
     assert not chooser.pool(outputs).get("SmsConfiguration")
     assert role not in {item["RoleName"] for item in iam.list_roles()["Roles"]}
 
@@ -388,31 +409,30 @@ def test_a_code_by_sms_is_a_second_factor_if_chosen(chooser: Chooser) -> None:
 def test_threat_protection_takes_the_tier_that_has_it(chooser: Chooser, mode: str) -> None:
     pool = chooser.pool(chooser.deploy(ThreatProtection=mode))
     assert (pool["UserPoolTier"], pool["UserPoolAddOns"]["AdvancedSecurityMode"]) == ("PLUS", mode)
-    pool = chooser.pool(chooser.deploy(ThreatProtection="OFF"))
+    pool = chooser.pool(chooser.deploy())
     assert (pool["UserPoolTier"], pool["UserPoolAddOns"]["AdvancedSecurityMode"]) == ("ESSENTIALS", "OFF")
 
 
 # ── all at once ──────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 async def test_everything_can_be_on_at_once_and_off_again_and_people_sign_in(
     chooser: Chooser, company: Company
 ) -> None:
-    off = dict.fromkeys(("PoolDomainName", "AccentColor", "OidcIssuer", "GoogleClientId", "SamlMetadataUrl"), "")
-    off |= {"MailFrom": "", "Messages": "cognito", "Sms": "off", "Mfa": "OPTIONAL", "ThreatProtection": "OFF"}
     on = openid(chooser, company) | {"PoolDomainName": "login.example.net", "HostedZoneId": chooser.zone("example.net")}
     on |= {"PoolCertificateArn": CERTIFICATE, "AccentColor": "0a5c36", "Mfa": "ON", "Sms": "on", "Messages": "own"}
     on |= {"GoogleClientId": "1-a.apps.googleusercontent.com", "GoogleSecret": chooser.secret("gs")}
     on |= {"SamlMetadataUrl": "https://idp.example/metadata.xml", "ThreatProtection": "ENFORCED"}
-    on |= {"MailFrom": "no-reply@example.com", "MailIdentity": "example.com", "RefreshGraceSeconds": "5"}
+    on |= {"MailFrom": "no-reply@example.com", "MailIdentity": "example.com"}
 
-    before = chooser.deploy(**off)
+    before = chooser.deploy_all()
     plain = chooser.pool(before)
     name = chooser.person(before)
     browser = chooser.browser(before)
     assert bound(await tokens(browser, await password_page(browser, name)))
 
-    between = chooser.deploy(**on)
+    between = chooser.deploy_all(**on)
     assert chooser.offered(between) == ["COGNITO", "Company", "Google", "SAML"]
     browser = chooser.browser(between)
     page = await password_page(browser, name)
@@ -421,7 +441,7 @@ async def test_everything_can_be_on_at_once_and_off_again_and_people_sign_in(
     assert bound(await tokens(browser, await browser.submit(code=now_totp(found[1]))))
     assert bound(await by_company(chooser.browser(between)))
 
-    after = chooser.deploy(**off, RefreshGraceSeconds="30")
+    after = chooser.deploy_all()
     ours = {"LastModifiedDate", "EstimatedNumberOfUsers"}
     assert after == before
     assert _without(chooser.pool(after), ours) == _without(plain, ours)

@@ -19,6 +19,7 @@ OUTPUTS = {
     "BridgeClientId": "bridge-id",
     "StaticClientId": "static-id",
     "RefreshGraceSeconds": "30",
+    "AccentColor": "",
     "RegistrationEndpoint": "https://api.example.com/v1/register",
     "ClientsTable": "clients",
     "FamiliesTable": "families",
