@@ -15,6 +15,7 @@ class Endpoints:
         domain: The user-pool domain; on AWS `None`, as the pool's own is meant.
         aws: The embedded AWS; `None` on AWS.
         key_dir: Where the embedded AWS keeps its signing keys; `None` on AWS.
+        downstream: An API that the MCP server calls for people, if there is one.
     """
 
     mcp: str = "http://localhost:3001/mcp"
@@ -26,6 +27,7 @@ class Endpoints:
     aws: str | None = None
     key_dir: Path | None = None
     audience: Audience = "resource"
+    downstream: str | None = None
 
     @property
     def origins(self) -> list[str]:

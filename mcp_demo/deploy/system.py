@@ -7,6 +7,7 @@ from pathlib import Path
 from mcp_demo.deploy import outputs as settings_of
 from mcp_demo.deploy.choices import Choices
 from mcp_demo.deploy.code import upload, with_code
+from mcp_demo.deploy.delegation import ensure_delegation
 from mcp_demo.deploy.endpoints import Endpoints
 from mcp_demo.deploy.hardening import hardening_plan
 from mcp_demo.deploy.package import Package, messages_package, registration_package
@@ -213,4 +214,8 @@ def _settings(
         return settings_of.client_settings(outputs, endpoints) | settings_of.local_hosts(outputs, endpoints)
     secret = client_secret(profile.cognito(), outputs["UserPoolId"], outputs["BridgeClientId"])
     keys = envelope_keys(folder / KEYS_FILE)
-    return settings_of.part_settings(outputs, endpoints, bridge_client_secret=secret, envelope_keys=keys)
+    parts = settings_of.part_settings(outputs, endpoints, bridge_client_secret=secret, envelope_keys=keys)
+    if endpoints.downstream:
+        downstream, parts["downstream"] = ensure_delegation(profile.cognito(), outputs, endpoints, endpoints.downstream)
+        parts["server"] = parts["server"].model_copy(update={"downstream": downstream})
+    return parts

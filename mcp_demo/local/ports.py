@@ -23,6 +23,7 @@ class Ports:
     auto: int = 3002
     metadata: int = 3003
     bridge: int = 3004
+    downstream: int = 3005
     aws: int = 4566
     domain: int = 4567
 

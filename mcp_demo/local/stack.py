@@ -31,6 +31,7 @@ _USUAL = Ports()
 _FACTORIES = {
     "domain": "mcp_demo.local.domain.app:create_app",
     "server": "mcp_demo.server.app:create_app",
+    "downstream": "mcp_demo.downstream:create_app",
     "bridge": "mcp_demo.bridge.app:create_app",
     "static": "mcp_demo.client.web.app:create_static",
     "auto": "mcp_demo.client.web.app:create_auto",
@@ -64,8 +65,13 @@ class Options:
         return [
             Part(name, _GATEWAY if self.serverless and name in _ON_LAMBDA else factory, getattr(self.ports, name))
             for name, factory in _FACTORIES.items()
-            if name != "domain" or self.hosted == "local"
+            if (name != "domain" or self.hosted == "local") and (name != "downstream" or self.delegates)
         ]
+
+    @property
+    def delegates(self) -> bool:
+        """Whether there is an API behind the server: only our stand-in of the domain exchanges tokens."""
+        return self.hosted == "local" and not self.serverless
 
     @property
     def endpoints(self) -> Endpoints:
@@ -82,6 +88,7 @@ class Options:
             aws=aws,
             key_dir=self.state / "aws" / "cognito-pool-keys",
             audience="resource" if local else "scope",
+            downstream=_url(ports.downstream) if self.delegates else None,
         )
 
 
@@ -223,6 +230,7 @@ def _deployed(options: Options, processes: Processes, booting: Future[None], fol
         jwks_uri=jwks_uri(outputs, endpoints),
         state=options.state,
         client_id=outputs["StaticClientId"],
+        downstream=endpoints.downstream,
         pids={**processes.pids(), "supervisor": os.getpid()},
     )
 

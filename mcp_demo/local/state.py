@@ -40,6 +40,7 @@ class Run:
         state: The folder of this run.
         client_id: The pre-registered client.
         pids: The processes by part; `supervisor` ends them all.
+        downstream: The API that the MCP server calls for people, if there is one.
     """
 
     server: str
@@ -54,6 +55,7 @@ class Run:
     state: Path
     client_id: str
     pids: dict[str, int]
+    downstream: str | None = None
 
     def public(self) -> dict[str, Any]:
         """The object that `mcp-demo up --json` prints."""
@@ -74,6 +76,7 @@ class Run:
             aws=self.aws,
             key_dir=self.state / "aws" / "cognito-pool-keys",
             audience=self.audience,
+            downstream=self.downstream,
         )
 
     def to_dict(self) -> dict[str, Any]:
