@@ -23,13 +23,18 @@ class Balancer:
     """
 
     behind: deque[int] = field(default_factory=deque[int])
-    connections: int = 0
+    connections: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take a connection."""
+        task = asyncio.ensure_future(self.handle(reader, writer))
+        self.connections.add(task)
+        task.add_done_callback(self.connections.discard)
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection."""
         found = await self._connect()
         if found is not None:
-            self.connections += 1
             there, back = found
             await asyncio.gather(_carry(reader, back), _carry(there, writer))
             await _close(back)
@@ -47,11 +52,14 @@ class Balancer:
 async def balancing(port: int) -> AsyncGenerator[Balancer]:
     """A balancer on a port of this machine."""
     balancer = Balancer()
-    server = await asyncio.start_server(balancer.handle, HOST, port, backlog=2048)
+    server = await asyncio.start_server(balancer.accept, HOST, port, backlog=2048)
     try:
         yield balancer
     finally:
         server.close()
+        for task in balancer.connections:
+            task.cancel()
+        await asyncio.gather(*balancer.connections, return_exceptions=True)
 
 
 async def _carry(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

@@ -37,7 +37,7 @@ from mcp_demo.local.stack import Options, Processes, started
 from mcp_demo.local.state import Run
 
 _FACTORY = "mcp_demo.bridge.app:create_app"
-_AT_ONCE = 200
+_AT_ONCE = 100
 
 
 @dataclass
@@ -135,9 +135,9 @@ def make_users(run: Run, count: int) -> list[User]:
 
 async def login_storm(run: Run, users: Sequence[User], logins: int, bridges: Bridges | None, kills: int) -> Outcome:
     """Begin all logins, then end all of them; `kills` bridges are killed and replaced, half of them in each half."""
-    outcome, transport = Outcome(logins), browsers(_AT_ONCE)
+    outcome, transport, gate = Outcome(logins), browsers(_AT_ONCE), asyncio.Semaphore(_AT_ONCE)
     async with transport:
-        visits = [_visitor(run, users[number % len(users)], transport) for number in range(logins)]
+        visits = [_visitor(run, users[number % len(users)], transport, gate) for number in range(logins)]
         begun = await _meanwhile(_all(_begin(visit) for visit in visits), bridges, kills // 2, outcome)
         outcome.in_flight = sum(isinstance(page, httpx.Response) for page in begun)
         ends = (_end(visit, page, transport, outcome) for visit, page in zip(visits, begun, strict=True))
@@ -148,8 +148,8 @@ async def login_storm(run: Run, users: Sequence[User], logins: int, bridges: Bri
     return outcome
 
 
-def _visitor(run: Run, user: User, transport: httpx.AsyncHTTPTransport) -> Visitor:
-    return Visitor(run, user, httpx.AsyncClient(transport=transport, timeout=60), Patience())
+def _visitor(run: Run, user: User, transport: httpx.AsyncHTTPTransport, gate: asyncio.Semaphore) -> Visitor:
+    return Visitor(run, user, httpx.AsyncClient(transport=transport, timeout=60), Patience(), gate)
 
 
 async def _begin(visit: Visitor) -> httpx.Response | Exception:
@@ -171,7 +171,7 @@ async def _end(
         if not visit.patience.seen:  # nothing was cut: there was no reason
             outcome.lost[str(lost)] += 1
             return None
-        again = _visitor(visit.run, visit.user, transport)
+        again = _visitor(visit.run, visit.user, transport, visit.gate)
         try:
             issued = await again.log_in()
         except Exception as error:

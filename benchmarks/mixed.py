@@ -58,12 +58,14 @@ class Load:
         run: The system.
         users: Who signs in.
         transport: The connections.
+        gate: As many as they are.
         register_at: The registration endpoint.
     """
 
     run: Run
     users: list[User]
     transport: httpx.AsyncHTTPTransport
+    gate: asyncio.Semaphore
     register_at: str
     right: Counter[str] = field(default_factory=Counter[str])
     excused: Counter[str] = field(default_factory=Counter[str])
@@ -119,7 +121,7 @@ class Load:
         """A whole login by a browser and a client that have patience."""
         user = random.choice(self.users)  # noqa: S311
         # What is told is told at once: no patience with an answer, only with a connection.
-        visit = Visitor(self.run, user, self._browser(), Patience(tries=1))
+        visit = Visitor(self.run, user, self._browser(), Patience(tries=1), self.gate)
         page = await visit.to_the_sign_in_page()
         issued = await visit.tokens(await visit.code(page))
         if len(self._sessions) < _SESSIONS:

@@ -25,6 +25,7 @@ from mcp_demo.local import children
 
 _QUIET = 4.0
 _PEOPLE = 20
+_CONNECTIONS = 40
 _GROWTH = 0.10
 _END = 5.0
 _EMULATOR = "aws"
@@ -74,8 +75,9 @@ async def soak(system: System, minutes: float) -> Result:
     """Run the load, make the faults, compare, and end the system under load."""
     run = system.run
     users = await asyncio.to_thread(make_users, run, _PEOPLE)
-    async with browsers(40) as transport:
-        load = Load(run, users, transport, await _registration_endpoint(run.bridge))
+    async with browsers(_CONNECTIONS) as transport:
+        gate = asyncio.Semaphore(_CONNECTIONS)
+        load = Load(run, users, transport, gate, await _registration_endpoint(run.bridge))
         result = Result(load, minutes)
         work = asyncio.create_task(load.work())
         half = minutes * 30

@@ -3,6 +3,7 @@
 Connections are shared between all visitors, as between the people behind one load balancer; cookies are not.
 """
 
+import asyncio
 import json
 import re
 import secrets
@@ -55,7 +56,8 @@ class Visitor:
         run: The system.
         user: Who signs in.
         http: The browser: its own cookies.
-        patience: Shared by those who are counted together.
+        patience: Counts what went wrong on the way.
+        gate: Lets in as many requests at once as there are connections; a queue inside httpx costs more than the rest.
         client_id: The client; else the pre-registered one.
         redirect_uri: Where the client takes its answers.
     """
@@ -64,6 +66,7 @@ class Visitor:
     user: User
     http: httpx.AsyncClient
     patience: Patience
+    gate: asyncio.Semaphore
     client_id: str = ""
     redirect_uri: str = ""
     state: str = field(default_factory=lambda: secrets.token_urlsafe(24))
@@ -151,7 +154,8 @@ class Visitor:
         """One request, repeated as a browser's user or a client would when it was cut or told to come back."""
         for left in reversed(range(self.patience.tries)):
             try:
-                response = await self.http.request(method, url, **more)
+                async with self.gate:
+                    response = await self.http.request(method, url, **more)
             except httpx.TransportError as error:
                 self.patience.seen[f"cut: {type(error).__name__}"] += 1
                 if not left:
