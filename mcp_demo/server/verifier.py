@@ -1,12 +1,19 @@
 """From a bearer token to who is calling: the issuer chooses rules and keys, the rules decide."""
 
+import hashlib
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, Final
+
+from joserfc.jwk import RSAKey
 
 from mcp_demo.oauth import access_token
 from mcp_demo.oauth.access_token import AccessToken, Rules, TokenRejected
 from mcp_demo.server.keys import SigningKeys
+
+MAX_REMEMBERED: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +24,24 @@ class TrustedIssuer:
     keys: SigningKeys
 
 
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """What is remembered of a token that was good: what it says, and what can still end it."""
+
+    caller: AccessToken
+    trusted: TrustedIssuer
+    key_id: str
+    key: RSAKey
+    times: Mapping[str, Any]
+
+
 class TokenVerifier:
-    """Verifies access tokens of one or more issuers.
+    """Verifies access tokens of one or more issuers, the signature of each only once.
+
+    A client sends the same token again and again. So what a good token said is remembered by the SHA-256 digest of the
+    token, never the token itself; the latest `MAX_REMEMBERED` of them. What may change is asked each time: whether the
+    issuer still publishes the very key that verified it, and the times in it. Refusals are not remembered: anybody can
+    make up bad tokens.
 
     Args:
         issuers: Who is trusted. A token of anybody else is refused without fetching a key.
@@ -28,6 +51,7 @@ class TokenVerifier:
     def __init__(self, issuers: Iterable[TrustedIssuer], clock: Callable[[], float] = time.time) -> None:
         self._issuers: Mapping[str, TrustedIssuer] = {trusted.rules.issuer: trusted for trusted in issuers}
         self._clock = clock
+        self._remembered: OrderedDict[bytes, _Verified] = OrderedDict()
 
     async def verify(self, token: str) -> AccessToken:
         """What the token says, if all of it may be believed.
@@ -38,18 +62,39 @@ class TokenVerifier:
             TokenRejected: The token is not an access token for this server.
             KeysUnavailable: It cannot be told, since the issuer's keys are out of reach.
         """
+        digest = hashlib.sha256(token.encode()).digest()
+        known = self._remembered.pop(digest, None)
+        if known is not None:
+            key = _published(await known.trusted.keys.get(known.key_id))
+            if key is known.key:
+                access_token.check_times(known.times, known.trusted.rules.leeway, self._clock())
+                self._remembered[digest] = known  # and is the latest now
+                return known.caller
+        verified = await self._verify(token)
+        self._remembered[digest] = verified
+        if len(self._remembered) > MAX_REMEMBERED:
+            self._remembered.popitem(last=False)
+        return verified.caller
+
+    async def _verify(self, token: str) -> _Verified:
         unverified = access_token.read(token)
         trusted = self._issuers.get(unverified.issuer)
         if trusted is None:
             raise TokenRejected("issuer")
         if unverified.algorithm != trusted.rules.algorithm:  # no key could help: do not look for one
             raise TokenRejected("algorithm")
-        key = await trusted.keys.get(unverified.key_id)
-        if key is None:
-            raise TokenRejected("key")
-        return access_token.verify(unverified, key, trusted.rules, self._clock())
+        key = _published(await trusted.keys.get(unverified.key_id))
+        caller = access_token.verify(unverified, key, trusted.rules, self._clock())
+        times = {name: unverified.claims[name] for name in ("exp", "nbf", "iat") if name in unverified.claims}
+        return _Verified(caller, trusted, unverified.key_id, key, times)
 
     async def close(self) -> None:
         """End what runs in the background."""
         for trusted in self._issuers.values():
             await trusted.keys.close()
+
+
+def _published(key: RSAKey | None) -> RSAKey:
+    if key is None:
+        raise TokenRejected("key")
+    return key
