@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 from bridge_login import Person, another_bridge
 from registration_harness import bearer
 from review_mail import Mailbox, mailbox
@@ -314,6 +315,33 @@ def test_an_api_key_has_its_number_a_day(switched: Switched, mail: Mailbox) -> N
     assert answers[-1].json()["error"] == "temporarily_unavailable"
     assert "enough clients for today" in answers[-1].json()["error_description"]
     switched.choose({"RegistrationsPerDay": "500"})
+
+
+def test_a_domain_with_client_certificates_takes_all_three_settings(switched: Switched) -> None:
+    with pytest.raises(ClientError, match="all three"):
+        switched.choose({"DomainName": "example.com"})
+
+
+def test_a_domain_asks_clients_for_certificates(switched: Switched, mail: Mailbox) -> None:
+    # How the handshake goes is API Gateway's business, which the emulator leaves out; so is closing the other way in.
+    route53, gateway = switched.profile.client("route53"), switched.profile.client("apigateway")
+    zone = route53.create_hosted_zone(Name="example.com", CallerReference="mutual-tls")["HostedZone"]["Id"]
+    other_way = switched.outputs["RegistrationEndpoint"]
+    trust = {"DomainName": "example.com", "HostedZoneId": zone.rpartition("/")[2], "TruststoreUri": "s3://trust/ca.pem"}
+    switched.choose(trust)
+    assert switched.outputs["RegistrationEndpoint"] == "https://registration.example.com/register"
+    (domain,) = gateway.get_domain_names()["items"]
+    assert domain["mutualTlsAuthentication"]["truststoreUri"] == "s3://trust/ca.pem"
+    (mapping,) = gateway.get_base_path_mappings(domainName=domain["domainName"])["items"]
+    assert (mapping["restApiId"], mapping["stage"]) == (switched.outputs["RegistrationApiId"], "v1")
+    records = route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    assert "registration.example.com." in {record["Name"] for record in records}
+    answer = httpx.post(other_way, json=BODY, headers=switched.invited(), timeout=30)
+    mail.read()
+    assert answer.json()["registration_client_uri"].startswith("https://registration.example.com/register/dcr_")
+    switched.choose(dict.fromkeys(trust, ""))
+    assert switched.outputs["RegistrationEndpoint"] == other_way
+    assert gateway.get_domain_names()["items"] == []
 
 
 async def test_all_of_it_goes_off_again_and_leaves_nothing(switched: Switched) -> None:
