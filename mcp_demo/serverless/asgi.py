@@ -48,6 +48,13 @@ class Instance:
             return {"statusCode": 503, "headers": headers, "body": json.dumps(_UNAVAILABLE)}
         return self._adapter(event, context)
 
+    def close(self) -> None:
+        """End the part. Lambda never asks for it; whoever runs a handler elsewhere does."""
+        if self._lifetime and not self._lifetime.done():
+            self._lifetime.cancel()
+            self._loop.run_until_complete(asyncio.wait({self._lifetime}))
+        self._loop.close()
+
     def _start(self) -> None:
         self._adapter = None
         try:
