@@ -16,8 +16,12 @@ SECTIONS = {
     "The user-pool domain": ROOT / "mcp_demo" / "local" / "domain" / "parity.toml",
     "Stacks and registration": ROOT / "infrastructure" / "parity.toml",
 }
-# What a test uses that signs in at our stand-in for the user-pool domain: a module, a fixture, or what starts it.
-_STAND_IN = {"domain_harness", "bridge_login", "mcp_demo.local.domain", "stack", "running_stack", "browser", "context"}
+# What a test uses that signs in at our stand-in for the user-pool domain: its modules, fixtures, browsers; and what we
+# add to the emulator.
+_STAND_IN = {
+    "mcp_demo.local.domain", "mcp_demo.local.aws_types", "bridge_login", "running_harness", "Harness", "Browser",
+    "browser", "context", "stack", "running_stack",
+}  # fmt: skip
 _HEAD = """\
 # What is proven where
 

@@ -7,7 +7,8 @@ import json
 from importlib import import_module
 from typing import Any
 
-_TYPE = "AWS::Cognito::UserPoolIdentityProvider"
+TYPE = "AWS::Cognito::UserPoolIdentityProvider"
+"""The type."""
 _NAMES = ("UserPoolId", "ProviderName", "ProviderType")
 _SETTINGS = ("ProviderDetails", "AttributeMapping", "IdpIdentifiers")
 
@@ -36,7 +37,7 @@ def add_types() -> None:
     def delete(physical_id: str, properties: Properties) -> None:
         cognito._delete_identity_provider(_chosen(properties, ("UserPoolId", "ProviderName")))  # gone is fine
 
-    known[_TYPE] = {"create": create, "update": update, "update_with_logical_id": True, "delete": delete}
+    known[TYPE] = {"create": create, "update": update, "update_with_logical_id": True, "delete": delete}
 
 
 def _chosen(properties: Properties, names: tuple[str, ...]) -> Properties:
@@ -46,4 +47,4 @@ def _chosen(properties: Properties, names: tuple[str, ...]) -> Properties:
 def _require(answer: tuple[int, object, str | bytes]) -> None:
     status, _, body = answer
     if status >= 400:
-        raise ValueError(f"{_TYPE}: {json.loads(body).get('message', body)}")
+        raise ValueError(f"{TYPE}: {json.loads(body).get('message', body)}")
