@@ -1,11 +1,13 @@
 """Remove what was deployed, and prove that it is gone: by asking the services, not by trusting the stack."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcp_demo.deploy.code import code_bucket, remove_code
+from mcp_demo.dcr.app_clients import PREFIX
+from mcp_demo.deploy.code import code_bucket, has_code, remove_code
 from mcp_demo.deploy.profile import Profile, aws_failures
-from mcp_demo.deploy.stacks import Progress, delete, find
+from mcp_demo.deploy.stacks import Progress, delete, find, outputs, pauses
 from mcp_demo.deploy.system import KEYS_FILE, STACKS, stack_name
 
 
@@ -40,11 +42,11 @@ def take_inventory(profile: Profile, name: str, folder: Path) -> Inventory:
         names = [stack_name(name, stack) for stack in reversed(STACKS)]
         stacks = tuple(stack for stack in names if find(cloudformation, stack))
         resources = (
-            *_user_pools(profile, name),
+            *_pools_and_clients(profile, name),
             *_roles(profile, names),
-            *_tables(profile, names),
+            *(f"table {table}" for table in _tables(profile, names)),
             *(f"log group {group}" for group in _log_groups(profile, name)),
-            *_buckets(profile, name),
+            *([f"bucket {code_bucket(profile, name)}"] if has_code(profile, name) else []),
             *(f"secret {secret}" for secret in _secrets(profile, name)),
         )
     return Inventory(stacks, resources, tuple(_files(folder)))
@@ -57,22 +59,31 @@ def remove(profile: Profile, name: str, inventory: Inventory, progress: Progress
         SetupError: AWS cannot be used, or a stack cannot be deleted.
     """
     with aws_failures():
-        cloudformation, logs = profile.cloudformation(), profile.client("logs")
+        cloudformation = profile.cloudformation()
+        execution = _execution_logs(profile, name)
+        _delete_log_groups(profile, execution)  # first, for nobody knows its name once the API is gone
         for stack in inventory.stacks:
             delete(cloudformation, stack, progress)
-        for group in _log_groups(profile, name):
-            logs.delete_log_group(logGroupName=group)
+        _delete_log_groups(profile, [*_log_groups(profile, name), *execution])
         for secret in _secrets(profile, name):  # otherwise it keeps its name for another 30 days
             profile.client("secretsmanager").delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+        _delete_tables(profile, [stack_name(name, stack) for stack in STACKS])
         remove_code(profile, name)
     for file in inventory.files:
         file.unlink(missing_ok=True)
 
 
-def _user_pools(profile: Profile, name: str) -> list[str]:
-    pages = profile.cognito().get_paginator("list_user_pools").paginate(PaginationConfig={"PageSize": 60})
-    pools = [pool for page in pages for pool in page["UserPools"] if pool.get("Name") == name]
-    return [f"user pool {pool.get('Id', name)}" for pool in pools]
+def _pools_and_clients(profile: Profile, name: str) -> list[str]:
+    """User pools, and in each the app clients that registrations have made there; they go with the pool."""
+    cognito = profile.cognito()
+    pages = cognito.get_paginator("list_user_pools").paginate(PaginationConfig={"PageSize": 60})
+    pools = [pool.get("Id", "") for page in pages for pool in page["UserPools"] if pool.get("Name") == name]
+    found: list[str] = []
+    for pool in pools:
+        clients = cognito.get_paginator("list_user_pool_clients").paginate(UserPoolId=pool)
+        names = (client.get("ClientName", "") for page in clients for client in page["UserPoolClients"])
+        found += [f"user pool {pool}", *(f"app client {client}" for client in names if client.startswith(PREFIX))]
+    return found
 
 
 def _roles(profile: Profile, stacks: list[str]) -> list[str]:
@@ -83,30 +94,48 @@ def _roles(profile: Profile, stacks: list[str]) -> list[str]:
 
 
 def _tables(profile: Profile, stacks: list[str]) -> list[str]:
-    """CloudFormation starts the name of a table with that of its stack, too."""
+    """CloudFormation starts the name of a table with that of its stack, too, and it keeps it when the stack is gone."""
     names = [
         table
         for page in profile.client("dynamodb").get_paginator("list_tables").paginate()
         for table in page["TableNames"]
     ]
-    return [f"table {table}" for table in names if any(table.startswith(f"{stack}-") for stack in stacks)]
+    return [table for table in names if any(table.startswith(f"{stack}-") for stack in stacks)]
+
+
+def _delete_tables(profile: Profile, stacks: list[str]) -> None:
+    """Delete tables that somebody chose to keep when their stack was deleted; one that is protected stays."""
+    dynamodb = profile.client("dynamodb")
+    for table in _tables(profile, stacks):
+        with suppress(dynamodb.exceptions.ResourceNotFoundException):  # it is going already
+            dynamodb.delete_table(TableName=table)
+    for _ in pauses():
+        if not _tables(profile, stacks):
+            return
 
 
 def _log_groups(profile: Profile, name: str) -> list[str]:
     """Lambda and API Gateway make log groups again when a late request comes in while a stack is being deleted."""
-    logs, prefixes = profile.client("logs"), (f"/aws/lambda/{name}-", f"/aws/apigateway/{name}-")
-    pages = [
-        page
-        for prefix in prefixes
-        for page in logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
-    ]
+    prefixes = (f"/aws/lambda/{name}-", f"/aws/apigateway/{name}-")
+    return [group for prefix in prefixes for group in _groups(profile, prefix)] + _execution_logs(profile, name)
+
+
+def _groups(profile: Profile, prefix: str) -> list[str]:
+    pages = profile.client("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
     return [group["logGroupName"] for page in pages for group in page["logGroups"]]
 
 
-def _buckets(profile: Profile, name: str) -> list[str]:
-    bucket = code_bucket(profile, name)
-    listed = profile.client("s3").list_buckets()["Buckets"]
-    return [f"bucket {bucket}" for found in listed if found["Name"] == bucket]
+def _execution_logs(profile: Profile, name: str) -> list[str]:
+    """The log groups that API Gateway itself makes for the registration API, by the API's id."""
+    api = outputs(profile.cloudformation(), stack_name(name, "registration")).get("RegistrationApiId")
+    return _groups(profile, f"API-Gateway-Execution-Logs_{api}/") if api else []
+
+
+def _delete_log_groups(profile: Profile, groups: list[str]) -> None:
+    logs = profile.client("logs")
+    for group in groups:
+        with suppress(logs.exceptions.ResourceNotFoundException):
+            logs.delete_log_group(logGroupName=group)
 
 
 def _secrets(profile: Profile, name: str) -> list[str]:

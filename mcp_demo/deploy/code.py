@@ -33,13 +33,25 @@ def remove_code(profile: Profile, name: str = "mcp-demo") -> None:
     """Delete the code and its bucket, once the stack is gone; fine when they are gone already."""
     s3, bucket = profile.client("s3"), code_bucket(profile, name)
     try:
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-            for item in page.get("Contents", []):
-                s3.delete_object(Bucket=bucket, Key=item.get("Key", ""))
+        # By version, for somebody may have versions switched on: a bucket is deleted only when none is left.
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            for item in (*page.get("Versions", []), *page.get("DeleteMarkers", [])):
+                s3.delete_object(Bucket=bucket, Key=item["Key"], VersionId=item["VersionId"])
         s3.delete_bucket(Bucket=bucket)
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") != "NoSuchBucket":
             raise
+
+
+def has_code(profile: Profile, name: str) -> bool:
+    """Whether the bucket is there."""
+    try:
+        profile.client("s3").list_objects_v2(Bucket=code_bucket(profile, name), MaxKeys=1)
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") == "NoSuchBucket":
+            return False
+        raise
+    return True
 
 
 def code_bucket(profile: Profile, name: str = "mcp-demo") -> str:

@@ -125,7 +125,7 @@ def _settled(cloudformation: "CloudFormationClient", name: str, progress: Progre
         return stack
     progress(Event(name, name, "AWS::CloudFormation::Stack", stack["StackStatus"], "waiting for an earlier operation"))
     identifier = stack.get("StackId", name)
-    for _ in _pauses():
+    for _ in pauses():
         stack = find(cloudformation, identifier)
         if stack is None or not stack["StackStatus"].endswith("_IN_PROGRESS"):
             return stack
@@ -154,7 +154,7 @@ def make_change_set(
         Capabilities=["CAPABILITY_IAM"],
         Tags=[{"Key": "mcp-demo", "Value": plan.name}],
     )
-    for _ in _pauses():
+    for _ in pauses():
         described = cloudformation.describe_change_set(StackName=plan.name, ChangeSetName=created["Id"])
         if described["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
             return described
@@ -199,7 +199,7 @@ def _follow(
 ) -> "StackTypeDef":
     """Report events until the stack is done; what failed first is the cause, the rest are consequences."""
     cause: Event | None = None
-    for _ in _pauses():
+    for _ in pauses():
         # The state before the events: whatever led to it is then among the events.
         stack = cloudformation.describe_stacks(StackName=identifier)["Stacks"][0]
         status = stack["StackStatus"]
@@ -234,7 +234,7 @@ def _event_ids(cloudformation: "CloudFormationClient", identifier: str) -> list[
     return [item["EventId"] for page in pages for item in page["StackEvents"]]
 
 
-def _pauses() -> Iterator[None]:
+def pauses() -> Iterator[None]:
     """Turn after turn, with pauses that grow: the emulator answers in milliseconds, AWS in minutes."""
     pause = _FIRST_POLL
     while True:
