@@ -18,7 +18,9 @@ import pytest
 from mcp_demo.local.ports import Ports
 
 _DEADLINE = 60.0
-_PUBLIC = {"server", "bridge", "clients", "domain", "aws", "user", "audience", "issuer", "jwks_uri", "state"}
+_PUBLIC = {
+    "server", "bridge", "downstream", "clients", "domain", "aws", "user", "audience", "issuer", "jwks_uri", "state",
+}  # fmt: skip
 
 
 @pytest.fixture
