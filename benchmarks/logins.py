@@ -234,6 +234,7 @@ async def several_bridges(run: Run, processes: Processes, logins: int, count: in
             return await login_storm(run, users, logins, bridges, kills)
         finally:
             await asyncio.to_thread(children.stop, list(bridges.living))
+            only.start_again()
 
 
 @contextmanager

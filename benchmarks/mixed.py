@@ -151,7 +151,7 @@ class Load:
         if not self._sessions:
             return None
         session = random.choice(self._sessions)  # noqa: S311
-        said = (await self._tool(session.token, "whoami", {}))["structuredContent"]
+        said = (await self.tool(session.token, "whoami", {}))["structuredContent"]
         if said["username"] != session.visit.user.username:
             raise WrongAnswer("the MCP server takes one person for another")
         return "known"
@@ -163,9 +163,9 @@ class Load:
         session = random.choice(self._sessions)  # noqa: S311
         name, token = session.visit.user.username, session.token
         if self._notes.get(name, 0) < _NOTES:
-            await self._tool(token, "add_context", {"name": name, "text": secrets.token_hex(8)})
+            await self.tool(token, "add_context", {"name": name, "text": secrets.token_hex(8)})
             self._notes[name] = self._notes.get(name, 0) + 1
-        kept = (await self._tool(token, "list_contexts", {}))["structuredContent"]["contexts"]
+        kept = (await self.tool(token, "list_contexts", {}))["structuredContent"]["contexts"]
         if any(item["name"] != name for item in kept):
             raise WrongAnswer("somebody else's notes")
         if len(kept) < self._notes.get(name, 0):
@@ -213,7 +213,8 @@ class Load:
             raise WrongAnswer(f"a bad token was answered {answer.status_code}")
         return "refused"
 
-    async def _tool(self, token: str, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    async def tool(self, token: str, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The result of a tool."""
         step = mcp.call_tool(self.run.server, name, arguments)
         headers = {**dict(step.request.headers), "authorization": f"Bearer {token}"}
         answer = await self._browser().post(self.run.server, headers=headers, content=step.request.body)

@@ -77,7 +77,7 @@ async def soak(system: System, minutes: float) -> Result:
     users = await asyncio.to_thread(make_users, run, _PEOPLE)
     async with browsers(_CONNECTIONS) as transport:
         gate = asyncio.Semaphore(_CONNECTIONS)
-        load = Load(run, users, transport, gate, await _registration_endpoint(run.bridge))
+        load = Load(run, users, transport, gate, await registration_endpoint(run.bridge))
         result = Result(load, minutes)
         work = asyncio.create_task(load.work())
         half = minutes * 30
@@ -86,7 +86,7 @@ async def soak(system: System, minutes: float) -> Result:
         result.faults += await _in_turn(system, load, STAYING, half)
         result.after = await _memory(system, load)
         load.stopping = True  # answers no longer count, but requests go on until the very end
-        result.ended_in = await asyncio.to_thread(_end, system)
+        result.ended_in = await asyncio.to_thread(end, system)
         await asyncio.wait([work], timeout=30)
     return result
 
@@ -124,7 +124,7 @@ def pss(pid: int) -> float:
     raise ValueError(f"process {pid} says nothing about its memory")
 
 
-def _end(system: System) -> float:
+def end(system: System) -> float:
     """End everything as Ctrl-C does; the seconds it took."""
     began = time.monotonic()
     children.stop(system.processes.parts)
@@ -132,7 +132,8 @@ def _end(system: System) -> float:
     return time.monotonic() - began
 
 
-async def _registration_endpoint(bridge: str) -> str:
+async def registration_endpoint(bridge: str) -> str:
+    """Where clients register, as the metadata say."""
     async with httpx.AsyncClient() as http:
         metadata = await http.get(f"{bridge}/.well-known/oauth-authorization-server")
     return metadata.json()["registration_endpoint"]
