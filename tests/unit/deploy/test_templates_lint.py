@@ -3,7 +3,9 @@
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 import yaml
@@ -40,7 +42,5 @@ def test_whatever_checkov_is_to_skip_has_a_reason(template: Path) -> None:
 
 
 def _events(text: str) -> list[tuple[object, ...]]:
-    return [
-        (type(event), getattr(event, "tag", None), getattr(event, "value", None))
-        for event in yaml.parse(text)  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-    ]
+    events = cast("Iterator[object]", yaml.parse(text))  # pyright: ignore[reportUnknownMemberType]
+    return [(type(event), getattr(event, "tag", None), getattr(event, "value", None)) for event in events]
