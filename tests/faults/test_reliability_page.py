@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 NAMED = re.compile(r"\[`(test_\w+)`\]\(\.\./(tests/[\w/]+\.py)\)")
 
 
-def tests_of(path: Path) -> set[str]:
+def functions_of(path: Path) -> set[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
@@ -16,7 +16,7 @@ def tests_of(path: Path) -> set[str]:
 def test_each_test_that_the_page_names_exists() -> None:
     named = NAMED.findall((ROOT / "docs" / "reliability.md").read_text(encoding="utf-8"))
     assert len(named) > 30
-    known = {path: tests_of(ROOT / path) for _, path in named}
+    known = {path: functions_of(ROOT / path) for _, path in named}
     assert [(name, path) for name, path in named if name not in known[path]] == []
 
 

@@ -65,7 +65,7 @@ async def test_a_sign_in_that_a_full_disk_cannot_keep_says_so_and_works_once_the
     async with browsers(10) as transport:
         visit = await visited(system, transport)
         page = await visit.to_the_sign_in_page()
-        with disk_full(system.pid("domain")), pytest.raises(LoginLost, match="503 .*This sign-in cannot be kept"):
+        with disk_full(system.pid("domain")), pytest.raises(LoginLost, match=r"503 .*This sign-in cannot be kept"):
             await visit.code(page)
         assert await (await visited(system, transport)).log_in()
 
