@@ -97,6 +97,8 @@ def test_a_domain_asks_for_certificates_and_leaves_no_way_around_it(document: di
     assert domain["MutualTlsAuthentication"] == {"TruststoreUri": {"Ref": "TruststoreUri"}}
     (api,) = _of_type(document, "AWS::ApiGateway::RestApi").values()
     assert api["DisableExecuteApiEndpoint"] == {"Fn::If": ["HasDomain", True, False]}
+    # API Gateway heeds that only when a stage changes, too.
+    assert "HasDomain" in str(document["Resources"]["Stage"]["Properties"]["Variables"])
     (rule,) = (rule for name, rule in document["Rules"].items() if name.startswith("MutualTls"))
     for part in ("RuleCondition", "Assertions"):
         assert all(f"'{name}'" in str(rule[part]) for name in ("DomainName", "HostedZoneId", "TruststoreUri"))
