@@ -87,10 +87,11 @@ class DownstreamApi:
         """
         actor = await self._own_token()
         answer = await anyio.to_thread.run_sync(self._derive, subject, actor)
+        token, granted = answer.get("IssuedToken"), set(answer.get("Scopes", self._scopes))
         kind = (answer.get("IssuedTokenType"), str(answer.get("TokenType")).lower())
-        if kind != ("ACCESS_TOKEN", "bearer") or not set(self._scopes) >= set(answer.get("Scopes", self._scopes)):
+        if not token or kind != ("ACCESS_TOKEN", "bearer") or not granted <= set(self._scopes):
             raise DownstreamFailed("The user pool answered with another token than was asked for.")
-        return answer["IssuedToken"]
+        return token
 
     async def _own_token(self) -> str:
         """This server's own token, which says who acts (RFC 6749 §4.4). One serves until shortly before it ends."""
