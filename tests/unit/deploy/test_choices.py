@@ -6,15 +6,15 @@ from mcp_demo.deploy import choices
 
 
 def test_a_choice_that_the_template_allows_is_read() -> None:
-    assert choices.read(["registration.MaxClients=12", f"registration.InitialAccessTokenHash={'a' * 64}"]) == {
-        "registration": {"MaxClients": "12", "InitialAccessTokenHash": "a" * 64}
+    assert choices.read(["registration.MaxClients=12", f"registration.InitialAccessTokens=ci:{'a' * 64}"]) == {
+        "registration": {"MaxClients": "12", "InitialAccessTokens": "ci:" + "a" * 64}
     }
 
 
 @pytest.mark.parametrize("value", ["a" * 64 + "\n", "a" * 65, "\n" + "a" * 64, "a" * 64 + "\n\n"])
 def test_a_pattern_is_of_the_whole_value_and_a_line_end_is_none_of_it(value: str) -> None:
-    with pytest.raises(ValueError, match="InitialAccessTokenHash"):
-        choices.read([f"registration.InitialAccessTokenHash={value}"])
+    with pytest.raises(ValueError, match="InitialAccessTokens"):
+        choices.read([f"registration.InitialAccessTokens={value}"])
 
 
 @pytest.mark.parametrize("value", ["١٢", "²", "１２", "12\n", " 12", "-1", "1.5", ""])
