@@ -23,6 +23,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from mcp_demo.deploy import choices
+from mcp_demo.deploy.cleanup import remove, take_inventory
 from mcp_demo.deploy.code import upload, with_code
 from mcp_demo.deploy.endpoints import Endpoints
 from mcp_demo.deploy.outputs import domain_settings, write_env_files
@@ -424,23 +425,27 @@ def test_threat_protection_takes_the_tier_that_has_it(chooser: Chooser, mode: st
 # ── all at once ──────────────────────────────────────────────────────────────
 
 
-@pytest.mark.slow
-async def test_everything_can_be_on_at_once_and_off_again_and_people_sign_in(
-    chooser: Chooser, company: Company
-) -> None:
+def everything(chooser: Chooser, company: Company) -> dict[str, str]:
+    """Each choice that there is, switched on."""
     on = openid(chooser, company) | {"PoolDomainName": "login.example.net", "HostedZoneId": chooser.zone("example.net")}
     on |= {"PoolCertificateArn": CERTIFICATE, "AccentColor": "0a5c36", "Mfa": "ON", "Sms": "on", "Messages": "own"}
     on |= {"GoogleClientId": "1-a.apps.googleusercontent.com", "GoogleSecret": chooser.secret("gs")}
     on |= {"SamlMetadataUrl": "https://idp.example/metadata.xml", "ThreatProtection": "ENFORCED"}
     on |= {"MailFrom": "no-reply@example.com", "MailIdentity": "example.com"}
+    return on
 
+
+@pytest.mark.slow
+async def test_everything_can_be_on_at_once_and_off_again_and_people_sign_in(
+    chooser: Chooser, company: Company
+) -> None:
     before = chooser.deploy_all()
     plain = chooser.pool(before)
     name = chooser.person(before)
     browser = sign_in_pages(chooser, before)
     assert bound(await tokens(browser, await password_page(browser, name)))
 
-    between = chooser.deploy_all(**on)
+    between = chooser.deploy_all(**everything(chooser, company))
     assert chooser.offered(between) == ["COGNITO", "Company", "Google", "SAML"]
     browser = sign_in_pages(chooser, between)
     page = await password_page(browser, name)
@@ -456,6 +461,16 @@ async def test_everything_can_be_on_at_once_and_off_again_and_people_sign_in(
     other = chooser.person(after)
     browser = sign_in_pages(chooser, after)
     assert bound(await tokens(browser, await password_page(browser, other)))
+
+
+def test_what_was_chosen_goes_with_the_rest_and_what_is_yours_stays(chooser: Chooser, company: Company) -> None:
+    chosen = everything(chooser, company)
+    chooser.deploy(**chosen)
+    remove(chooser.profile, NAME, take_inventory(chooser.profile, NAME, chooser.folder), _silent)
+    assert take_inventory(chooser.profile, NAME, chooser.folder).is_empty
+    assert not chooser.profile.client("lambda").list_functions()["Functions"]
+    kept = chooser.profile.client("secretsmanager").get_secret_value(SecretId=chosen["OidcSecret"])
+    assert kept["SecretString"] == "s3cret"
 
 
 def _without(pool: dict[str, Any], names: set[str]) -> dict[str, Any]:

@@ -1,9 +1,14 @@
 """The words of mail and SMS, from events as AWS documents them. Cognito itself is not here: it replaces the codes."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mcp_demo.deploy.package import messages_package
 from mcp_demo.serverless.messages import handler
 
 CODE, USER = "{####}", "{username}"
@@ -82,3 +87,19 @@ def test_a_name_greets_only_if_it_is_nothing_but_a_name(name: str, greeting: str
 
 def test_a_kind_that_we_have_no_words_for_keeps_those_of_cognito() -> None:
     assert words("SomethingNew") == event("SomethingNew")["response"]
+
+
+def test_the_zip_runs_with_the_standard_library_alone(tmp_path: Path) -> None:
+    archive, package = tmp_path / "code.zip", messages_package()
+    archive.write_bytes(package.content)
+    program = "import json, sys; sys.path.insert(0, sys.argv[1])\n"
+    program += (
+        "from mcp_demo.serverless.messages import handler; print(json.dumps(handler(json.load(sys.stdin), None)))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program, str(archive)],
+        input=json.dumps(event("SignUp")), env={"PRODUCT": "x"}, cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert CODE in json.loads(ran.stdout)["response"]["emailMessage"]
+    assert messages_package() == package
