@@ -98,8 +98,13 @@ def test_the_zip_runs_with_the_standard_library_alone(tmp_path: Path) -> None:
     )
     ran = subprocess.run(
         [sys.executable, "-I", "-S", "-c", program, str(archive)],
-        input=json.dumps(event("SignUp")), env={"PRODUCT": "x"}, cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        input=json.dumps(event("SignUp")),
+        env={"PRODUCT": "x"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert ran.returncode == 0, ran.stderr
     assert CODE in json.loads(ran.stdout)["response"]["emailMessage"]
     assert messages_package() == package
