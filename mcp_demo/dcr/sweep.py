@@ -8,6 +8,9 @@ from mcp_demo.dcr.registration import remove
 from mcp_demo.registry.dynamodb import DynamoDBRegistry
 from mcp_demo.registry.model import Client, Registry
 
+_PAGE = 1000
+"""Rows of one request; DynamoDB ends a page at a megabyte in any case."""
+
 _SETTLED = 900
 """Seconds after which half a registration cannot be one under way any more."""
 
@@ -44,7 +47,7 @@ def every_client(registry: Registry) -> Iterator[Client]:
     """All clients, page by page."""
     after: str | None = None
     while True:
-        page = registry.list(after=after)
+        page = registry.list(after=after, limit=_PAGE)
         yield from page.clients
         after = page.after
         if after is None:
