@@ -13,7 +13,8 @@ from typing import Any, Literal, NoReturn, cast
 
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
-from joserfc.jws import JWSAlgModel, JWSRegistry
+from joserfc.jws import JWSRegistry
+from joserfc.jwa import JWSAlgModel
 
 from mcp_demo.oauth import scopes as scope_rules
 from mcp_demo.oauth.errors import InvalidScope, InvalidToken
