@@ -1,5 +1,6 @@
 """`mcp-demo deploy`, `status` and `cleanup`: the stacks in the embedded AWS of a run, or in AWS."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +26,9 @@ def deploy(
     mcp_url: Annotated[str | None, typer.Option(help="The MCP endpoint, on AWS.")] = None,
     bridge_url: Annotated[str | None, typer.Option(help="The bridge, on AWS.")] = None,
     static_url: Annotated[str | None, typer.Option(help="The pre-registered client, on AWS.")] = None,
+    downstream_url: Annotated[
+        str | None, typer.Option(help="An API that the MCP server calls for people, on AWS; empty for none.")
+    ] = None,
     choose: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="STACK.PARAMETER=VALUE", help="A parameter of a template, like identity.Mfa=ON."),
@@ -45,6 +49,8 @@ def deploy(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--set") from None
     target, endpoints, folder = _target(profile, state, mcp_url, bridge_url, static_url)
+    if profile == "aws":
+        endpoints = replace(endpoints, downstream=downstream_url)
     with aws_failures():
         hardened = harden or "hardening" in chosen or is_deployed(target, name, "hardening")
         serverless = is_serverless(target, name) if profile == "local" else not (mcp_url or bridge_url)

@@ -5,6 +5,7 @@ ALLOW_TOKEN_EXCHANGE_DELEGATION. So both are made by the API of user pools, and 
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
@@ -19,9 +20,17 @@ if TYPE_CHECKING:
     from types_boto3_cognito_idp import CognitoIdentityProviderClient
 
 
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """What each side is to be told."""
+
+    server: Downstream
+    api: DownstreamSettings
+
+
 def ensure_delegation(
     cognito: "CognitoIdentityProviderClient", outputs: Mapping[str, str], endpoints: Endpoints, url: str
-) -> tuple[Downstream, DownstreamSettings]:
+) -> Delegation:
     """Make sure that the MCP server may act for people at an API; how both sides are set up for it.
 
     Args:
@@ -42,9 +51,10 @@ def ensure_delegation(
         endpoint=endpoints.domain if endpoints.aws else None,
     )
     keys = jwks_uri(outputs, endpoints)
-    return server, DownstreamSettings(
+    api = DownstreamSettings(
         downstream_url=url, issuer=outputs["Issuer"], jwks_uri=keys, scope=what, actors=[client_id]
     )
+    return Delegation(server, api)
 
 
 def _ensure_resource_server(cognito: "CognitoIdentityProviderClient", pool: str, url: str) -> None:

@@ -15,7 +15,7 @@ class Endpoints:
         domain: The user-pool domain; on AWS `None`, as the pool's own is meant.
         aws: The embedded AWS; `None` on AWS.
         key_dir: Where the embedded AWS keeps its signing keys; `None` on AWS.
-        downstream: An API that the MCP server calls for people, if there is one.
+        downstream: An API that the MCP server calls for people; empty for none, `None` to leave it as it is.
     """
 
     mcp: str = "http://localhost:3001/mcp"

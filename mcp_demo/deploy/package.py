@@ -92,9 +92,10 @@ def _install(folder: Path, architecture: Architecture, python: str) -> None:
 
 
 def _modules(entries: tuple[str, ...]) -> dict[str, bytes]:
-    """Our own files: modules that the entries reach, and the templates beside them."""
+    """Our own files: modules that the entries reach, and the templates and models beside them."""
     files = {path for entry in entries for path in reachable(entry)}
-    files |= {file for path in files for file in (path.parent / "templates").rglob("*") if file.is_file()}
+    folders = {path.parent / name for path in files for name in ("templates", "models")}
+    files |= {file for folder in folders for file in folder.rglob("*") if file.is_file()}
     return {path.relative_to(_SOURCE).as_posix(): path.read_bytes() for path in files}
 
 

@@ -54,4 +54,7 @@ def server_plan(
         "Emulated": "true" if profile.emulated else "false",
         **chosen,
     }
+    if endpoints.downstream is not None:
+        acting = outputs["ActingClientId"] if endpoints.downstream else ""
+        parameters |= {"DownstreamUrl": endpoints.downstream, "ActingClientId": acting}
     return Plan(f"{name}-server", template("server"), parameters)

@@ -7,7 +7,7 @@ from pathlib import Path
 from mcp_demo.deploy import outputs as settings_of
 from mcp_demo.deploy.choices import Choices
 from mcp_demo.deploy.code import upload, with_code
-from mcp_demo.deploy.delegation import ensure_delegation
+from mcp_demo.deploy.delegation import Delegation, ensure_delegation
 from mcp_demo.deploy.endpoints import Endpoints
 from mcp_demo.deploy.hardening import hardening_plan
 from mcp_demo.deploy.package import Package, messages_package, registration_package
@@ -191,7 +191,7 @@ def deploy_system(
         SetupError: AWS cannot be used, or a stack failed: names the first failed resource and its reason.
     """
     system = System(profile, endpoints, name, choices or {}, serverless, hardened)
-    outputs, changed = Outputs(), False
+    outputs, changed, acting = Outputs(), False, None
     with aws_failures():
         for stack in system.stacks:
             plan = system.plan(stack, outputs)
@@ -200,22 +200,31 @@ def deploy_system(
             outcome = deploy(profile.cloudformation(), plan, progress)
             outputs.update(outcome.outputs)
             changed = changed or outcome.changed
+            if stack == "identity" and endpoints.downstream:
+                acting = ensure_delegation(profile.cognito(), outputs, system.addresses(outputs), endpoints.downstream)
+                outputs["ActingClientId"] = acting.server.client_id
         where = system.addresses(outputs)
-        settings = _settings(profile, where, outputs, folder, serverless=serverless)
+        settings = _settings(profile, where, outputs, folder, acting, serverless=serverless)
     settings_of.write_env_files(folder, settings)
     return Deployment(dict(outputs), changed, where)
 
 
 def _settings(
-    profile: Profile, endpoints: Endpoints, outputs: dict[str, str], folder: Path, *, serverless: bool
+    profile: Profile,
+    endpoints: Endpoints,
+    outputs: dict[str, str],
+    folder: Path,
+    acting: Delegation | None,
+    *,
+    serverless: bool,
 ) -> dict[str, Settings]:
     """The settings of what runs here: Lambda functions have theirs from the stack."""
+    behind: dict[str, Settings] = {"downstream": acting.api} if acting else {}
     if serverless:
-        return settings_of.client_settings(outputs, endpoints) | settings_of.local_hosts(outputs, endpoints)
+        return settings_of.client_settings(outputs, endpoints) | settings_of.local_hosts(outputs, endpoints) | behind
     secret = client_secret(profile.cognito(), outputs["UserPoolId"], outputs["BridgeClientId"])
     keys = envelope_keys(folder / KEYS_FILE)
     parts = settings_of.part_settings(outputs, endpoints, bridge_client_secret=secret, envelope_keys=keys)
-    if endpoints.downstream:
-        downstream, parts["downstream"] = ensure_delegation(profile.cognito(), outputs, endpoints, endpoints.downstream)
-        parts["server"] = parts["server"].model_copy(update={"downstream": downstream})
-    return parts
+    if acting:
+        parts["server"] = parts["server"].model_copy(update={"downstream": acting.server})
+    return parts | behind

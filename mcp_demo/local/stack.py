@@ -71,7 +71,7 @@ class Options:
     @property
     def delegates(self) -> bool:
         """Whether there is an API behind the server: only our stand-in of the domain exchanges tokens."""
-        return self.hosted == "local" and not self.serverless
+        return self.hosted == "local"
 
     @property
     def endpoints(self) -> Endpoints:

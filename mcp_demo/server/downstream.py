@@ -166,9 +166,10 @@ def cognito_client(settings: Downstream) -> Any:
 
     session = Session()
     session.get_component("data_loader").search_paths.append(str(MODELS))
-    config = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2})
-    if settings.endpoint:  # the stand-in asks for the secret alone
-        config = config.merge(Config(signature_version=UNSIGNED, proxies={}))
+    # The operation asks for IAM credentials or for the app client's secret: the secret, so no role needs a permission.
+    config = Config(signature_version=UNSIGNED, connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2})
+    if settings.endpoint:  # nothing stands between us and the stand-in
+        config = config.merge(Config(proxies={}))
     aws: Any = boto3.Session(botocore_session=session)
     return aws.client("cognito-idp", region_name=settings.region, endpoint_url=settings.endpoint, config=config)
 

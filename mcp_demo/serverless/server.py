@@ -1,6 +1,36 @@
-"""The MCP server's Lambda function. Its settings are environment variables; there is no secret among them."""
+"""The MCP server's Lambda function. Its settings are environment variables; its one secret, if any, is asked for."""
 
+import os
+from typing import Any
+
+from pydantic import SecretStr
+
+from mcp_demo.deploy.secrets import client_secret
 from mcp_demo.server.app import create_app
 from mcp_demo.serverless.asgi import Instance
+from mcp_demo.settings import Downstream, ServerSettings
 
-handler = Instance(create_app, "server")
+
+def settings() -> ServerSettings:
+    """The settings, with the API that is called for people if there is one."""
+    read = ServerSettings.load()
+    if not (url := os.environ.get("DOWNSTREAM_URL")):
+        return read
+    import boto3  # takes long to import, and only this needs it at the start
+    from botocore.config import Config
+
+    aws: Any = boto3
+    impatient = Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2})
+    cognito, client_id = aws.client("cognito-idp", config=impatient), os.environ["ACTING_CLIENT_ID"]
+    downstream = Downstream(
+        url=url,
+        client_id=client_id,
+        client_secret=SecretStr(client_secret(cognito, os.environ["USER_POOL_ID"], client_id)),
+        token_endpoint=os.environ["TOKEN_ENDPOINT"],
+        region=os.environ["AWS_REGION"],
+        endpoint=os.environ.get("EXCHANGE_ENDPOINT") or None,
+    )
+    return read.model_copy(update={"downstream": downstream})
+
+
+handler = Instance(lambda: create_app(settings()), "server")
