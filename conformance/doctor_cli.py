@@ -1,12 +1,14 @@
 """`mcp-demo doctor [URL]`: which layer keeps people out, why, and what to change (design §5).
 
+With `--profile aws` it is not about a server: it looks whether a deployment to AWS would get through.
+
 Exit codes: 0 nothing wrong · 1 something is · 2 usage · 4 nothing runs here, or there is no browser to sign in with.
 """
 
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 def doctor(
     url: Annotated[str | None, typer.Argument(help="The MCP endpoint; without it, the running local system.")] = None,
+    profile: Annotated[
+        Literal["local", "aws"], typer.Option(help="With aws: look whether a deployment to AWS would get through.")
+    ] = "local",
     revision: Annotated[str, typer.Option(help=f"Revision of MCP to go by: {', '.join(REVISIONS)}.")] = LATEST,
     client: Annotated[str | None, typer.Option(metavar="ID", help="A client that is registered already.")] = None,
     redirect_uri: Annotated[str | None, typer.Option(help="Its redirect URI.")] = None,
@@ -49,6 +54,9 @@ def doctor(
     from conformance.report.terminal import printable
     from conformance.sign_in import choose, known_client
 
+    if profile == "aws":
+        _preflight(url, as_json=as_json)
+        return
     if revision not in REVISIONS:
         raise typer.BadParameter(f"{revision} is none of {', '.join(REVISIONS)}.", param_hint="--revision")
     target = _target(url, state, revision)
@@ -67,6 +75,24 @@ def doctor(
         typer.echo(json.dumps(found.document(), indent=2, ensure_ascii=False))
     else:
         typer.echo(printable("\n".join(text_of(found))))
+    if found.exit_code:
+        raise typer.Exit(found.exit_code)
+
+
+def _preflight(url: str | None, *, as_json: bool) -> None:
+    """Look whether a deployment to AWS would get through."""
+    if url is not None:
+        raise typer.BadParameter("A URL is examined without --profile aws.", param_hint="URL")
+    from conformance import doctor_preflight
+    from conformance.report.terminal import printable
+    from mcp_demo.deploy.preflight import examine
+    from mcp_demo.deploy.profile import Profile
+
+    found = doctor_preflight.Preflight(tuple(examine(Profile.aws())))
+    if as_json:
+        typer.echo(json.dumps(found.document(), indent=2, ensure_ascii=False))
+    else:
+        typer.echo(printable("\n".join(found.lines())))
     if found.exit_code:
         raise typer.Exit(found.exit_code)
 

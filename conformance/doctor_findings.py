@@ -9,6 +9,7 @@ from mcp_demo.exchange.redact import redact_json
 
 State = Literal["ok", "wrong", "unknown", "note"]
 SCHEMA_VERSION = 1
+SYMBOLS: dict[State, str] = {"ok": "✓", "wrong": "✗", "unknown": "?", "note": "–"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +117,9 @@ _WELL = "Nothing wrong: a client can find its way, sign in and call the server."
 def text_of(diagnosis: Diagnosis) -> Iterable[str]:
     """The diagnosis for a terminal, line by line: the layers, each finding as a block, the verdict last."""
     made = diagnosis.document()
-    symbols = {"ok": "✓", "wrong": "✗", "unknown": "?", "note": "–"}
     yield f"{made['target']}\n"
     for seen in made["layers"]:
-        yield f"  {symbols[seen['status']]} {seen['status']:<8} {seen['layer']:<21} {seen['text']}".rstrip()
+        yield f"  {SYMBOLS[seen['status']]} {seen['status']:<8} {seen['layer']:<21} {seen['text']}".rstrip()
     for found in made["findings"]:
         yield f"\n✗ {found['layer']}: {found['name']}"
         for title, name in (("Saw", "saw"), ("Why", "why"), ("Change", "change")):

@@ -1,5 +1,6 @@
 """Where to deploy to: AWS with the person's own credentials, or the embedded AWS. The rest of the code is the same."""
 
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,7 +64,8 @@ class Profile:
             SetupError: There are no credentials, or no Region.
         """
         with aws_failures():
-            session = boto3.Session()
+            # boto3 reads AWS_DEFAULT_REGION only; all other tools of AWS know AWS_REGION, and prefer it.
+            session = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
             if session.get_credentials() is None:
                 raise SetupError("There are no AWS credentials.", _SIGN_IN)
         if not session.region_name:
