@@ -50,7 +50,8 @@ def _create(kind: Kind, settings: ClientSettings, transport: Transport) -> FastA
         await site.http.aclose()
 
     def refused(request: Request, error: Exception) -> Response:
-        return site.stop("This page is too old", "It belongs to a session that has ended. Go back and try again.", 403)
+        words = "It belongs to a session that has ended, or cookies are switched off. Go back and try again."
+        return site.stop("This page is too old", words, 403)
 
     def missing(request: Request, error: Exception) -> Response:
         return site.stop("There is no such page", "This client has one page only.", 404)

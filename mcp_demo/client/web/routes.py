@@ -62,7 +62,10 @@ async def callback(request: Request, site: Here) -> Response:
     person = site.person(session) if session else None
     states = parse_qs(request.url.query).get("state", [])
     if person is None or len(states) != 1 or states[0] not in person.sign_ins:
-        words = "No sign-in of this browser waits for this answer: it was finished already, or begun elsewhere."
+        words = (
+            "No sign-in of this browser waits for this answer: it was finished already, or begun elsewhere, or cookies"
+            " are switched off. Go back to the client and sign in again."
+        )
         return site.stop("This sign-in is not known here", words, 400)
     async with person.lock:
         onward = await actions.come_back(person, site.http, f"{site.callback_url}?{request.url.query}", states[0])
