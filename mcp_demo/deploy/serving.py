@@ -54,7 +54,7 @@ def server_plan(
         "Emulated": "true" if profile.emulated else "false",
         **chosen,
     }
-    if endpoints.downstream is not None:
-        acting = outputs["ActingClientId"] if endpoints.downstream else ""
-        parameters |= {"DownstreamUrl": endpoints.downstream, "ActingClientId": acting}
+    acting = outputs.get("ActingClientId", "")  # made by no stack: a preview does not know it, and leaves it as it is
+    if acting or endpoints.downstream == "":
+        parameters |= {"DownstreamUrl": endpoints.downstream or "", "ActingClientId": acting}
     return Plan(f"{name}-server", template("server"), parameters)

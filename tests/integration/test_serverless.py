@@ -56,6 +56,14 @@ def test_somebody_signs_in_and_writes_through_functions_only(run: Run, aws: Prof
 
 
 @pytest.mark.slow
+def test_the_function_calls_an_api_for_people_with_a_token_of_its_own(run: Run, aws: Profile) -> None:
+    seen = json.loads(call(run, "whoami_downstream", {}, headless=True))
+    table = aws.client("lambda").get_function_configuration(FunctionName="mcp-demo-server")["Environment"]["Variables"]
+    assert (seen["audience"], seen["actors"]) == (run.downstream, [table["ACTING_CLIENT_ID"]])
+    assert seen["subject"] == json.loads(call(run, "whoami", {}, headless=True))["subject"]
+
+
+@pytest.mark.slow
 def test_the_challenge_comes_through_the_api_unchanged(run: Run) -> None:
     answer = httpx.post(run.server, json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, timeout=30)
     assert answer.status_code == 401
