@@ -13,13 +13,13 @@ Spec: RFC 7523 §2.2 and §3, draft-ietf-oauth-rfc7523bis-09 §4, RFC 7521 §4.2
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any, Final, TypeAlias, cast
 
 from joserfc import jwk, jws
 from joserfc.errors import JoseError
 
 from mcp_demo.oauth.errors import InvalidClient
+from mcp_demo.oauth.members import text
 from mcp_demo.oauth.token import JWT_BEARER
 
 Key: TypeAlias = jwk.ECKey | jwk.RSAKey | jwk.OKPKey
@@ -29,6 +29,7 @@ TYPE: Final = "client-authentication+jwt"
 MAX_LENGTH: Final = 8192
 MAX_LIFETIME: Final = 600
 _CLOCK_AHEAD = 60
+_LATEST_TIME = 253_402_300_799  # the year 9999
 _SMALLEST_RSA_KEY = 2048
 _KINDS: Mapping[str, type[Key]] = {"ES256": jwk.ECKey, "PS256": jwk.RSAKey, "RS256": jwk.RSAKey, "Ed25519": jwk.OKPKey}
 # Absent and `JWT` come from clients older than the explicit type; every other type is some other kind of token.
@@ -134,8 +135,8 @@ def verify(
     names = cast("list[object]", audience) if isinstance(audience, list) else [audience]
     if len(names) != 1 or names[0] not in tuple(audiences):
         raise InvalidClient("`aud` of the client assertion has to be the issuer identifier of this server, alone.")
-    token_id = claims.get("jti")
-    if not isinstance(token_id, str) or not token_id:
+    token_id = text(claims, "jti", InvalidClient)
+    if token_id is None:
         raise InvalidClient("The client assertion has no `jti`, so it could be replayed.")
     return VerifiedAssertion(client_id, token_id, _check_times(claims, now, max_lifetime))
 
@@ -165,7 +166,11 @@ def _candidates(keys: Mapping[str, Any], header: Mapping[str, Any], key_id: str 
     Their `use`, `key_ops` and `alg` are observed when the signature is checked.
     """
     kind = _KINDS[header["alg"]]
-    for members in cast("list[dict[str, Any]]", keys.get("keys") or []):
+    listed: object = keys.get("keys")  # what was fetched may be anything
+    for members in cast("list[object]", listed) if isinstance(listed, list) else []:
+        if not isinstance(members, dict):
+            continue
+        members = cast("dict[str, Any]", members)
         if key_id is not None and members.get("kid") != key_id:
             continue
         try:
@@ -206,7 +211,8 @@ def _time(claims: Mapping[str, Any], name: str) -> float | None:
     value = claims.get(name)
     if value is None:
         return None
-    # A bool is an int to Python, but not a NumericDate (RFC 7519 §2); NaN would be later than nothing.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+    # A bool is an int to Python, but not a NumericDate (RFC 7519 §2); NaN would be later than nothing, and a number of
+    # hundreds of digits is too large for a float.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LATEST_TIME:
         raise InvalidClient(f"`{name}` of the client assertion is not a number.")
     return value

@@ -14,7 +14,6 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from math import isfinite
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -22,12 +21,13 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
-from mcp_demo.oauth import challenge
+from mcp_demo.oauth import challenge, members
 from mcp_demo.oauth.errors import InvalidDpopProof
 
 ALGORITHM: Final = "ES256"
 TYPE: Final = "dpop+jwt"
 MAX_AGE: Final = 300
+_LATEST_TIME = 253_402_300_799  # the year 9999
 _MAX_LENGTH = 8192
 _CLOCK_AHEAD = 60
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -93,18 +93,18 @@ def verify(text: str, *, method: str, url: str, now: float, access_token: str | 
         InvalidDpopProof: A rule is broken.
     """
     header, claims = _signed(text)
-    token_id, nonce = claims.get("jti"), claims.get("nonce")
-    if not isinstance(token_id, str) or not token_id:
+    token_id, nonce = members.text(claims, "jti", InvalidDpopProof), claims.get("nonce")
+    if token_id is None:
         raise InvalidDpopProof("The DPoP proof has no `jti`.")
     if claims.get("htm") != method or not _same_target(claims.get("htu"), url):
         raise InvalidDpopProof("The DPoP proof was made for another request.")
     issued_at = claims.get("iat")
-    if isinstance(issued_at, bool) or not isinstance(issued_at, int | float) or not isfinite(issued_at):
+    if isinstance(issued_at, bool) or not isinstance(issued_at, int | float) or not 0 <= issued_at <= _LATEST_TIME:
         raise InvalidDpopProof("The DPoP proof does not say when it was made.")
-    if not -_CLOCK_AHEAD <= now - issued_at <= MAX_AGE:
+    if not now - MAX_AGE <= issued_at <= now + _CLOCK_AHEAD:
         raise InvalidDpopProof("The DPoP proof was not made just now.")
-    hashed = claims.get("ath")
-    if access_token is not None and not (isinstance(hashed, str) and _equal(hashed, hash_of(access_token))):
+    hashed = members.text(claims, "ath", InvalidDpopProof)
+    if access_token is not None and not (hashed is not None and _equal(hashed, hash_of(access_token))):
         raise InvalidDpopProof("The DPoP proof was made for another access token.")
     thumbprint = ECKey.import_key(header["jwk"]).thumbprint()
     return VerifiedProof(token_id, thumbprint, nonce if isinstance(nonce, str) else None)
@@ -135,12 +135,12 @@ def _signed(text: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         raise InvalidDpopProof("The DPoP proof is too large.")
     try:
         header = jws.extract_compact(text.encode("ascii")).headers()
-        members = header.get("jwk")
-        if header.get("typ") != TYPE or header.get("alg") != ALGORITHM or not isinstance(members, dict):
+        jwk = header.get("jwk")
+        if header.get("typ") != TYPE or header.get("alg") != ALGORITHM or not isinstance(jwk, dict):
             raise InvalidDpopProof(f"The DPoP proof is not a {TYPE} with its key, signed with {ALGORITHM}.")
-        if "d" in members:
+        if "d" in jwk:
             raise InvalidDpopProof("The DPoP proof carries a private key.")
-        key = ECKey.import_key(cast("dict[str, str | list[str]]", members))
+        key = ECKey.import_key(cast("dict[str, str | list[str]]", jwk))
         registry = jws.JWSRegistry(algorithms=[ALGORITHM], strict_check_header=False)
         claims: object = json.loads(jws.deserialize_compact(text, key, registry=registry).payload)
     except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
