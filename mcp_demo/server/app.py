@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -10,7 +10,7 @@ import httpx
 from mcp.server.mcpserver import MCPServer
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
-from starlette.routing import Route, Router
+from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_demo import cognito
@@ -76,15 +76,11 @@ def create_app(
                 await verifier.close()
                 store.close()
 
-    return Router(
-        routes=_open_routes(settings, operations),
-        redirect_slashes=False,
-        default=_default(Guard(protected, resource, settings.allowed_origins, settings.allowed_hosts)),
-        lifespan=lifespan,
-    )
+    guard = Guard(protected, resource, settings.allowed_origins, settings.allowed_hosts)
+    return Router(redirect_slashes=False, default=_dispatch(_open(settings, operations), guard), lifespan=lifespan)
 
 
-def _open_routes(settings: ServerSettings, operations: Operations) -> list[Route]:
+def _open(settings: ServerSettings, operations: Operations) -> Mapping[str, ASGIApp]:
     """What needs no token. The metadata lies at the path form and, for clients that only look there, at the root."""
     metadata = Document(
         resource_document(settings.mcp_url, tuple(settings.authorization_servers), operations.basic),
@@ -92,14 +88,22 @@ def _open_routes(settings: ServerSettings, operations: Operations) -> list[Route
     )
     health = Document({"status": "ok"}, cache="no-store")
     paths = dict.fromkeys((urlsplit(well_known_url(settings.mcp_url)).path, WELL_KNOWN))
-    return [Route("/health", health), *(Route(path, metadata) for path in paths)]
+    return {"/health": health, **dict.fromkeys(paths, metadata)}
 
 
-def _default(protected: ASGIApp) -> ASGIApp:
-    """Whatever is not open is protected; only well-known addresses without a document plainly do not exist."""
+def _dispatch(opened: Mapping[str, ASGIApp], protected: ASGIApp) -> ASGIApp:
+    """Whatever is not open is protected; only well-known addresses without a document plainly do not exist.
+
+    A router would try one pattern after the other, for longer than all that is done to refuse a request.
+    """
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith("/.well-known/"):
+        path: str = scope["path"]
+        if scope["type"] != "http":
+            await protected(scope, receive, send)
+        elif path in opened:
+            await opened[path](scope, receive, send)
+        elif path.startswith("/.well-known/"):
             await answers.NOT_FOUND.send(send, head=scope["method"] == "HEAD")
         else:
             await protected(scope, receive, send)

@@ -34,26 +34,27 @@ class Guard:
     def __init__(self, app: ASGIApp, resource: str, origins: Iterable[str], hosts: Iterable[str]) -> None:
         parts = urlsplit(resource)
         self._app = app
-        self._origins = frozenset({f"{parts.scheme}://{parts.netloc}", *origins})
-        self._hosts = frozenset({*_host_names(resource), *(host.lower() for host in hosts)})
+        allowed = {f"{parts.scheme}://{parts.netloc}", *origins}
+        self._origins = frozenset(origin.encode() for origin in allowed)
+        self._hosts = frozenset(host.lower().encode() for host in {*_host_names(resource), *hosts})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; anything but HTTP is closed."""
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
-        hosts = [host.lower() for host in values(scope["headers"], b"host")]
-        origins = values(scope["headers"], b"origin")
-        if len(hosts) != 1 or hosts[0] not in self._hosts:
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        origins = [value for name, value in scope["headers"] if name == b"origin"]
+        if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             await _MISDIRECTED.send(send, head=scope["method"] == "HEAD")
         elif not origins:
             await self._app(scope, receive, send)
         elif len(origins) > 1 or origins[0] not in self._origins:
             await _FORBIDDEN_ORIGIN.send(send, head=scope["method"] == "HEAD")
         elif scope["method"] == "OPTIONS" and values(scope["headers"], b"access-control-request-method"):
-            await _preflight(origins[0].encode("latin-1")).send(send)
+            await _preflight(origins[0]).send(send)
         else:
-            await self._app(scope, receive, _readable_for(origins[0].encode("latin-1"), send))
+            await self._app(scope, receive, _readable_for(origins[0], send))
 
 
 def _preflight(origin: bytes) -> Answer:
