@@ -280,6 +280,7 @@ def test_too_many_registrations_are_told_to_wait(tmp_path_factory: pytest.TempPa
         assert len(refused) < len(answers)
         assert {answer.status_code for answer in refused} == {429}
         assert refused[0].json()["error"] == "temporarily_unavailable"
+        assert refused[0].headers["retry-after"] == "2"
 
 
 def test_each_client_can_have_an_app_client_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -297,15 +298,24 @@ def test_each_client_can_have_an_app_client_of_its_own(tmp_path_factory: pytest.
 
 
 def test_removal_leaves_nothing(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with deployed(tmp_path_factory.mktemp("removed")) as aws:
-        register(aws)
+    everything = {"ApiKeys": "on", "Approval": "administrator", "ApprovalEmail": "admin@example.com"}
+    everything["InitialAccessTokens"] = f"ci:{hash_secret('let-me-in')}"
+    with deployed(tmp_path_factory.mktemp("removed"), everything) as aws:
         for _ in range(2):
             delete(aws.profile.cloudformation(), "mcp-demo-registration", lambda _: None)
             remove_code(aws.profile)
         assert aws.dynamodb.list_tables()["TableNames"] == []
         assert aws.client("s3").list_buckets()["Buckets"] == []
         assert aws.client("lambda").list_functions()["Functions"] == []
-        assert aws.client("apigateway").get_rest_apis()["items"] == []
+        gateway = aws.client("apigateway")
+        assert [
+            gateway.get_rest_apis()["items"],
+            gateway.get_api_keys()["items"],
+            gateway.get_usage_plans()["items"],
+        ] == [[]] * 3
+        assert aws.client("apigatewayv2").get_apis()["Items"] == []
+        assert aws.client("sns").list_topics()["Topics"] == []
+        assert aws.client("secretsmanager").list_secrets(IncludePlannedDeletion=True)["SecretList"] == []
         assert aws.client("logs").describe_log_groups()["logGroups"] == []
         assert aws.client("iam").list_roles()["Roles"] == []
 
