@@ -4,7 +4,7 @@ It buys a `client_id` claim that tells clients apart in Cognito's own tokens and
 and, on AWS, one of 20 managed-login styles a pool, and at most five can be made a second.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -31,13 +31,23 @@ class AppClients:
         pool: The user pool's id.
         callback: The bridge's callback, the only redirect URI of every app client.
         style: Whether each needs a managed-login style before its sign-in page shows. So it is on AWS.
+        providers: What people can sign in with.
     """
 
-    def __init__(self, client: "CognitoIdentityProviderClient", pool: str, *, callback: str, style: bool) -> None:
+    def __init__(
+        self,
+        client: "CognitoIdentityProviderClient",
+        pool: str,
+        *,
+        callback: str,
+        style: bool,
+        providers: Sequence[str] = ("COGNITO",),
+    ) -> None:
         self._client = client
         self._pool = pool
         self._callback = callback
         self._style = style
+        self._providers = providers
 
     def create(self, client_id: str, scopes: tuple[str, ...]) -> str:
         """Make the app client of a registered client; returns its id, or leaves nothing behind.
@@ -87,7 +97,7 @@ class AppClients:
             UserPoolId=self._pool,
             ClientName=f"{PREFIX}{client_id}",
             GenerateSecret=False,
-            SupportedIdentityProviders=["COGNITO"],
+            SupportedIdentityProviders=self._providers,
             AllowedOAuthFlowsUserPoolClient=True,
             AllowedOAuthFlows=["code"],
             AllowedOAuthScopes=list(scopes),

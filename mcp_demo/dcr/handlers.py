@@ -116,6 +116,7 @@ def app_clients() -> AppClients | None:
         pool,
         callback=os.environ.get("UPSTREAM_CALLBACK", ""),
         style=os.environ.get("UPSTREAM_STYLE") == "yes",
+        providers=os.environ.get("UPSTREAM_PROVIDERS", "COGNITO").split(","),
     )
 
 

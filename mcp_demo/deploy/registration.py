@@ -51,6 +51,7 @@ def registration_plan(
         "BridgeUrl": endpoints.bridge,
         "McpUrl": endpoints.mcp,
         "UserPoolId": identity["UserPoolId"],
+        "Providers": identity.get("Providers", "COGNITO"),
         "BridgeRole": identity.get("BridgeRoleName", ""),
         "EmulatorUrl": profile.endpoint or "",
         **chosen,

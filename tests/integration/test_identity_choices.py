@@ -65,9 +65,9 @@ class Chooser:
         write_env_files(self.folder, domain_settings(made, self.endpoints))
         return made
 
-    def deploy_all(self, **values: str) -> dict[str, str]:
-        """Deploy the whole system with choices for the user pool; the outputs of all stacks."""
-        wishes = self.read(values)
+    def deploy_all(self, *registration: str, **values: str) -> dict[str, str]:
+        """Deploy the whole system with choices for registration and the user pool; the outputs of all stacks."""
+        wishes = self.read(values) | choices.read(f"registration.{choice}" for choice in registration)
         return deploy_system(self.profile, self.endpoints, self.folder, _silent, NAME, choices=wishes).outputs
 
     @property
@@ -420,6 +420,19 @@ def test_threat_protection_takes_the_tier_that_has_it(chooser: Chooser, mode: st
     assert (pool["UserPoolTier"], pool["UserPoolAddOns"]["AdvancedSecurityMode"]) == ("PLUS", mode)
     pool = chooser.pool(chooser.deploy())
     assert (pool["UserPoolTier"], pool["UserPoolAddOns"]["AdvancedSecurityMode"]) == ("ESSENTIALS", "OFF")
+
+
+def test_app_clients_of_registrations_offer_the_same_providers(chooser: Chooser) -> None:
+    chosen = {"SamlMetadataUrl": "https://idp.example/metadata.xml"}
+    outputs = chooser.deploy_all("Strategy=per-client", **chosen)
+    wish = {"redirect_uris": ["http://127.0.0.1/callback"], "token_endpoint_auth_method": "none"}
+    answer = httpx.post(outputs["RegistrationEndpoint"], json=wish)
+    assert answer.status_code == 201, answer.text
+    cognito, pool = chooser.profile.cognito(), outputs["UserPoolId"]
+    listed = cognito.list_user_pool_clients(UserPoolId=pool)["UserPoolClients"]
+    made = next(item for item in listed if answer.json()["client_id"] in item.get("ClientName", ""))
+    assert chooser.offered({"UserPoolId": pool, "it": made.get("ClientId", "")}, "it") == ["COGNITO", "SAML"]
+    chooser.deploy_all("Strategy=shared")
 
 
 # ── all at once ──────────────────────────────────────────────────────────────
