@@ -46,36 +46,36 @@ class Life:
     folder: Path
     outputs: Outputs
 
-    def plan(self, stack: str, name: str = "life", choices: Choices | None = None) -> Plan:
+    def plan(self, which: str, name: str = "life", choices: Choices | None = None) -> Plan:
         """A stack as it should be, with its code."""
         system = System(self.profile, self.endpoints, name, choices or {}, serverless=True, hardened=True)
-        plan, package = system.plan(stack, self.outputs), system.package(stack)
+        plan, package = system.plan(which, self.outputs), system.package(which)
         return with_code(plan, upload(self.profile, "life", package), package) if package else plan
 
-    def state(self, stack: str) -> dict[str, Any]:
+    def state(self, which: str) -> dict[str, Any]:
         """What a stack is, and what of it can be seen from outside."""
-        found: Any = find(self.profile.cloudformation(), stack_name("life", stack)) or {}
+        found: Any = find(self.profile.cloudformation(), stack_name("life", which)) or {}
         described = {key: sorted(found.get(key, []), key=str) for key in ("Outputs", "Parameters")}
-        resources: Any = self.profile.cloudformation().list_stack_resources(StackName=stack_name("life", stack))
+        resources: Any = self.profile.cloudformation().list_stack_resources(StackName=stack_name("life", which))
         ids = sorted(
             (item["LogicalResourceId"], item.get("PhysicalResourceId"))
             for item in resources["StackResourceSummaries"]
             if item["ResourceStatus"] != "DELETE_COMPLETE"
         )
-        return {**described, "resources": ids, "seen": self._seen(stack)}
+        return {**described, "resources": ids, "seen": self._seen(which)}
 
-    def _seen(self, stack: str) -> object:
+    def _seen(self, which: str) -> object:
         """The value that `CHANGED` changes, asked of the service itself."""
-        if stack == "identity":
+        if which == "identity":
             pool: Any = self.profile.cognito().describe_user_pool(UserPoolId=self.outputs["UserPoolId"])
             return pool["UserPool"].get("MfaConfiguration")
-        if stack == "hardening":
+        if which == "hardening":
             cloudwatch: Any = self.profile.client("cloudwatch")  # pyright: ignore[reportArgumentType]
             alarms = cloudwatch.describe_alarms(AlarmNames=["life-many-registrations"])["MetricAlarms"]
             return alarms[0]["Threshold"]
         prefix = {"endpoints": "/aws/apigateway/life-http", "registration": "/aws/lambda/life-register"}
         logs: Any = self.profile.client("logs")  # pyright: ignore[reportArgumentType]
-        groups = logs.describe_log_groups(logGroupNamePrefix=prefix.get(stack, "/aws/lambda/life-bridge"))
+        groups = logs.describe_log_groups(logGroupNamePrefix=prefix.get(which, "/aws/lambda/life-bridge"))
         return groups["logGroups"][0]["retentionInDays"]
 
 
@@ -108,35 +108,35 @@ def breaking(plan: Plan) -> Plan:
 def _tag(*_: object) -> None: ...
 
 
-@pytest.mark.parametrize("stack", STACKS)
-def test_an_update_changes_what_was_asked_for_and_keeps_the_outputs(life: Life, stack: str) -> None:
-    before = life.state(stack)
-    assert deploy(life.profile.cloudformation(), life.plan(stack, choices=CHANGED), silent).changed
-    after = life.state(stack)
+@pytest.mark.parametrize("which", STACKS)
+def test_an_update_changes_what_was_asked_for_and_keeps_the_outputs(life: Life, which: str) -> None:
+    before = life.state(which)
+    assert deploy(life.profile.cloudformation(), life.plan(which, choices=CHANGED), silent).changed
+    after = life.state(which)
     assert after["seen"] != before["seen"]
     assert after["Outputs"] == before["Outputs"]
-    assert not deploy(life.profile.cloudformation(), life.plan(stack), silent).changed
+    assert not deploy(life.profile.cloudformation(), life.plan(which), silent).changed
 
 
-@pytest.mark.parametrize("stack", STACKS)
-def test_an_update_that_fails_halfway_comes_back_to_what_was(life: Life, stack: str) -> None:
-    before = life.state(stack)
+@pytest.mark.parametrize("which", STACKS)
+def test_an_update_that_fails_halfway_comes_back_to_what_was(life: Life, which: str) -> None:
+    before = life.state(which)
     with pytest.raises(DeployFailed, match="Broken"):
-        deploy(life.profile.cloudformation(), breaking(life.plan(stack, choices=AGAIN)), silent)
-    found = find(life.profile.cloudformation(), stack_name("life", stack))
+        deploy(life.profile.cloudformation(), breaking(life.plan(which, choices=AGAIN)), silent)
+    found = find(life.profile.cloudformation(), stack_name("life", which))
     assert found and found["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
-    assert life.state(stack) == before
-    assert deploy(life.profile.cloudformation(), life.plan(stack, choices=AGAIN), silent).changed
+    assert life.state(which) == before
+    assert deploy(life.profile.cloudformation(), life.plan(which, choices=AGAIN), silent).changed
 
 
-@pytest.mark.parametrize("stack", STACKS)
-def test_a_first_creation_that_fails_leaves_nothing(life: Life, stack: str) -> None:
+@pytest.mark.parametrize("which", STACKS)
+def test_a_first_creation_that_fails_leaves_nothing(life: Life, which: str) -> None:
     iam: Any = life.profile.client("iam")
     trust = '{"Version": "2012-10-17", "Statement": []}'  # of a bridge that runs elsewhere
-    role = iam.create_role(RoleName=f"elsewhere-{stack}", AssumeRolePolicyDocument=trust)["Role"]
+    role = iam.create_role(RoleName=f"elsewhere-{which}", AssumeRolePolicyDocument=trust)["Role"]
     given = Outputs(life.outputs | {"BridgeRoleName": role["RoleName"], "BridgeRoleArn": role["Arn"]})
-    before = life.state(stack)
-    plan = breaking(replace(life, outputs=given).plan(stack, "stillborn"))
+    before = life.state(which)
+    plan = breaking(replace(life, outputs=given).plan(which, "stillborn"))
     with pytest.raises(DeployFailed, match="stillborn"):
         deploy(life.profile.cloudformation(), plan, silent)
     found = find(life.profile.cloudformation(), plan.name)
@@ -146,13 +146,13 @@ def test_a_first_creation_that_fails_leaves_nothing(life: Life, stack: str) -> N
     assert take_inventory(life.profile, "stillborn", life.folder / "none").is_empty
     assert iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"] == []
     iam.delete_role(RoleName=role["RoleName"])
-    assert life.state(stack) == before
+    assert life.state(which) == before
 
 
 def test_deleted_in_reverse_nothing_is_left(life: Life) -> None:
-    for stack in reversed(STACKS):
-        delete(life.profile.cloudformation(), stack_name("life", stack), silent)
-        assert find(life.profile.cloudformation(), stack_name("life", stack)) is None
+    for which in reversed(STACKS):
+        delete(life.profile.cloudformation(), stack_name("life", which), silent)
+        assert find(life.profile.cloudformation(), stack_name("life", which)) is None
     rest = take_inventory(life.profile, "life", life.folder)
     assert rest.stacks == ()
     assert {thing.partition(" ")[0] for thing in rest.resources} <= {"bucket"}  # of the code, made outside the stacks

@@ -11,7 +11,8 @@ from mcp_demo.deploy import choices
 from mcp_demo.deploy.cleanup import remove, take_inventory
 from mcp_demo.deploy.endpoints import Endpoints
 from mcp_demo.deploy.profile import Profile
-from mcp_demo.deploy.stacks import Event
+from mcp_demo.deploy.serving import endpoints_plan
+from mcp_demo.deploy.stacks import Event, delete, deploy
 from mcp_demo.deploy.system import deploy_system
 from mcp_demo.local.ministack import running_ministack
 from mcp_demo.local.ports import Ports
@@ -103,6 +104,23 @@ def test_the_firewall_counts_loopback_redirects_and_does_not_block_them(profile:
     assert {"EC2MetaDataSSRF_BODY", "GenericRFI_BODY", "GenericRFI_QUERYARGUMENTS"} <= counted
     _deploy(profile, tmp_path, "hardening.Firewall=off")
     assert not waf.list_web_acls(Scope="REGIONAL")["WebACLs"]
+
+
+def test_the_apis_get_names_of_ones_own_and_lose_them_again(profile: Profile) -> None:
+    cloudformation, names = profile.cloudformation(), profile.client("apigatewayv2")
+    zone = profile.client("route53").create_hosted_zone(Name="demo.example", CallerReference="1")["HostedZone"]["Id"]
+    chosen = {"DomainName": "demo.example", "HostedZoneId": zone.rpartition("/")[2]}
+    named = deploy(cloudformation, endpoints_plan("named", chosen), _silent).outputs
+    assert (named["McpUrl"], named["BridgeUrl"]) == ("https://mcp.demo.example/mcp", "https://auth.demo.example")
+    assert {item["DomainName"] for item in names.get_domain_names()["Items"]} == {
+        "mcp.demo.example", "auth.demo.example",
+    }  # fmt: skip
+    records = profile.client("route53").list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    assert {"mcp.demo.example.", "auth.demo.example."} <= {record["Name"] for record in records}
+    without = deploy(cloudformation, endpoints_plan("named", {"DomainName": "", "HostedZoneId": ""}), _silent).outputs
+    assert without["McpUrl"].endswith(".execute-api.us-east-1.amazonaws.com/mcp")
+    assert names.get_domain_names()["Items"] == []
+    delete(cloudformation, "named-endpoints", _silent)
 
 
 def test_what_watches_goes_with_the_rest(profile: Profile, tmp_path: Path) -> None:
