@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from registration_harness import CALLBACK, Deployed, deployed, failing
 
 from mcp_demo.dcr.app_clients import AppClients
@@ -13,7 +14,7 @@ from mcp_demo.dcr.registration import Registrations
 from mcp_demo.dcr.sweep import Swept, sweep
 from mcp_demo.oauth.errors import InvalidClientMetadata, InvalidRedirectUri, InvalidToken, TemporarilyUnavailable
 from mcp_demo.registry.dynamodb import COUNTER
-from mcp_demo.registry.model import DAY, hash_secret
+from mcp_demo.registry.model import DAY, Client, hash_secret
 from mcp_demo.registry.policy import Policy
 
 POLICY = Policy(scopes=("http://localhost:3001/mcp/read",), lifetime=30 * DAY)
@@ -162,6 +163,34 @@ def test_with_approval_a_client_waits(aws: Deployed) -> None:
     assert client is not None
     assert client.status == "pending"
     assert not client.is_usable(time.time())
+
+
+def _gone(_: Client) -> None:
+    raise EndpointConnectionError(endpoint_url="http://gone.invalid")
+
+
+def test_a_client_of_which_nobody_can_be_told_leaves_nothing(aws: Deployed) -> None:
+    policy = replace(POLICY, approval=True)
+    with pytest.raises(TemporarilyUnavailable):
+        _operations(aws, policy=policy, announce=_gone, app_clients=_app_clients(aws)).register(_document())
+    assert _clients(aws) == aws.app_clients() == []
+
+
+def test_an_update_of_which_nobody_could_be_told_is_told_when_it_is_repeated(aws: Deployed) -> None:
+    told: list[Client] = []
+    approval: dict[str, Any] = {"policy": replace(POLICY, approval=True)}
+    operations = _operations(aws, **approval, announce=told.append)
+    answer = operations.register(_document())
+    identity = answer["client_id"], answer["registration_access_token"]
+    update = _document(client_id=answer["client_id"], client_name="new")
+    with pytest.raises(TemporarilyUnavailable):
+        _operations(aws, **approval, announce=_gone).update(*identity, update)
+    operations.update(*identity, update)
+    stored = aws.store.get(answer["client_id"])
+    assert stored is not None
+    assert (stored.status, stored.client_name) == ("pending", "new")
+    assert len({client.review for client in told}) == 2
+    assert told[-1].review == stored.review
 
 
 def test_a_full_registry_leaves_no_app_client_behind(aws: Deployed) -> None:
