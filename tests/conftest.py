@@ -5,8 +5,10 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from aws_target import deployed, signed_in
 from playwright.sync_api import Browser, sync_playwright
 
+from mcp_demo.errors import SetupError
 from mcp_demo.local.browser import require
 from mcp_demo.local.ports import Ports
 from mcp_demo.local.stack import Hosted, running_stack
@@ -16,10 +18,40 @@ _LOG_TAIL = 20
 _STACKS = ("stack", "ministack_hosted_stack")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the tests that can do so run against a deployment on AWS."""
+    parser.addoption("--target", choices=("embedded", "aws"), default="embedded", help="Where the system runs.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse, in one line and with exit code 4, to test on AWS without credentials."""
+    config.addinivalue_line("markers", "aws: also runs against a deployment on AWS, with --target aws")
+    if _on_aws(config):
+        try:
+            signed_in()
+        except SetupError as error:
+            raise pytest.UsageError(str(error)) from None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On AWS run what makes sense there: tests that need nothing of this machine but a browser."""
+    if _on_aws(config):
+        there = [item for item in items if item.get_closest_marker("aws")]
+        config.hook.pytest_deselected(items=[item for item in items if item not in there])
+        items[:] = there
+
+
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Run]:
-    """The system over our user-pool domain: tokens are bound to the MCP server by `aud`."""
-    yield from _running(tmp_path_factory, "local")
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[Run]:
+    """The system over our user-pool domain, or on AWS: tokens are bound to the MCP server by `aud`."""
+    if not _on_aws(request.config):
+        yield from _running(tmp_path_factory, "local")
+        return
+    try:
+        with deployed(signed_in(), tmp_path_factory.mktemp("aws")) as run:
+            yield run
+    except SetupError as error:
+        pytest.exit(str(error), returncode=4)
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +83,10 @@ def pytest_runtest_makereport(
             if isinstance(run, Run):
                 report.sections.extend(_logs(run.state / "logs"))
     return report
+
+
+def _on_aws(config: pytest.Config) -> bool:
+    return config.getoption("--target") == "aws"
 
 
 def _running(factory: pytest.TempPathFactory, hosted: Hosted) -> Generator[Run]:

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from types_boto3_cognito_idp import CognitoIdentityProviderClient
 
 DEMO_USER = "demo"
-DEMO_EMAIL = "demo@example.com"
 _CLASSES = (string.ascii_lowercase, string.ascii_uppercase, string.digits, "-_.!")
 _LENGTH = 20
 
@@ -23,16 +22,18 @@ class User:
     password: str
 
 
-def ensure_demo_user(cognito: "CognitoIdentityProviderClient", user_pool_id: str, password: str | None = None) -> User:
+def ensure_demo_user(
+    cognito: "CognitoIdentityProviderClient", user_pool_id: str, password: str | None = None, name: str = DEMO_USER
+) -> User:
     """Make the demo user, or give the existing one a password; its address counts as verified."""
-    user = User(DEMO_USER, password or make_password())
+    user = User(name, password or make_password())
     with suppress(cognito.exceptions.UsernameExistsException):
         cognito.admin_create_user(
             UserPoolId=user_pool_id,
             Username=user.username,
             MessageAction="SUPPRESS",
             UserAttributes=[
-                {"Name": "email", "Value": DEMO_EMAIL},
+                {"Name": "email", "Value": f"{name}@example.com"},
                 {"Name": "email_verified", "Value": "true"},
             ],
         )

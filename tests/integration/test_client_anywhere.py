@@ -42,6 +42,7 @@ def cli(run: Run, folder: Path, *words: str, **environment: str) -> subprocess.C
     )  # fmt: skip
 
 
+@pytest.mark.aws
 def test_five_lines_in_an_empty_folder_call_a_tool(stack: Run, tmp_path: Path) -> None:
     assert len(FIVE_LINES.splitlines()) == 5
     words = [stack.server, stack.user.username, stack.user.password, str(require())]
@@ -52,6 +53,7 @@ def test_five_lines_in_an_empty_folder_call_a_tool(stack: Run, tmp_path: Path) -
     assert done.stdout.strip() == stack.user.username
 
 
+@pytest.mark.aws
 def test_connect_tells_every_step_without_a_secret_and_lists_the_tools(stack: Run, tmp_path: Path) -> None:
     done = cli(stack, tmp_path, "connect", stack.server, "--sign-in", "headless")
     assert done.returncode == 0, done.stderr
@@ -76,6 +78,7 @@ def test_connect_tells_every_step_without_a_secret_and_lists_the_tools(stack: Ru
     assert json.loads(again.stdout)["username"] == stack.user.username
 
 
+@pytest.mark.aws
 def test_without_a_stored_grant_nobody_is_asked_and_it_is_exit_code_one(stack: Run, tmp_path: Path) -> None:
     refused = cli(stack, tmp_path, "call", "whoami", "--url", stack.server, "--sign-in", "stored", "--store", "memory")
     assert (refused.returncode, refused.stdout) == (1, "")
