@@ -21,7 +21,7 @@ from mcp_demo.local.lifeline import watch_parent
 ACCESS_KEY = SECRET_KEY = "test"  # noqa: S105  # the emulator's published root credentials
 HOST = "127.0.0.1"
 _START_DEADLINE = 30.0
-_STOP_DEADLINE = 3.0
+_STOP_DEADLINE = 1.6
 _POLL = 0.05
 
 
