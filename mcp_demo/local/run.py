@@ -16,9 +16,11 @@ from typing import Any, NoReturn
 import uvicorn
 
 from mcp_demo.errors import SetupError
+from mcp_demo.local.bounded_http import BoundedHttp
 from mcp_demo.local.lifeline import watch_parent
 
 _GRACE = 2
+_CONNECTIONS = 4096
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -84,16 +86,23 @@ def _factory(path: str) -> Callable[[], Any]:
     raise SetupError(f"There is no factory {path}.", "Name it as MODULE:FACTORY.")
 
 
-def _serve(path: str, listener: socket.socket) -> None:
-    config = uvicorn.Config(
-        _factory(path)(),
+def configured(app: Any) -> uvicorn.Config:
+    """How a part is served: no word of what runs, no log of requests, and an end to what a connection may cost."""
+    return uvicorn.Config(
+        app,
+        http=BoundedHttp,
+        ws="none",  # no part speaks it
+        limit_concurrency=_CONNECTIONS,
         log_level="warning",
         access_log=False,  # request lines carry codes and states
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE,
     )
-    server = uvicorn.Server(config)
+
+
+def _serve(path: str, listener: socket.socket) -> None:
+    server = uvicorn.Server(configured(_factory(path)()))
 
     def stop() -> None:
         server.should_exit = True
