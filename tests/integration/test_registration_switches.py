@@ -13,6 +13,7 @@ from registration_harness import bearer
 from review_mail import Mailbox, mailbox
 
 from mcp_demo.dcr.review_link import Link, sign
+from mcp_demo.deploy import choices
 from mcp_demo.deploy.profile import Profile
 from mcp_demo.deploy.registration import deploy_registration
 from mcp_demo.deploy.stacks import outputs
@@ -58,9 +59,11 @@ class Switched:
         self.outputs: dict[str, str] = {}
 
     def choose(self, chosen: dict[str, str]) -> None:
+        """Deploy with choices, as `mcp-demo deploy --set` reads them."""
+        read = choices.read(f"registration.{name}={value}" for name, value in chosen.items())["registration"]
         identity = outputs(self.profile.cloudformation(), "mcp-demo-identity")
         made = deploy_registration(
-            self.profile, self.run.endpoints(), identity, lambda _: None, name="switched", chosen=chosen
+            self.profile, self.run.endpoints(), identity, lambda _: None, name="switched", chosen=read
         )
         self.outputs = made.outputs
 
