@@ -13,7 +13,7 @@ from mcp_demo.server.body import read_body, replay
 from mcp_demo.server.credentials import RawHeaders, bearer_token, form_has_token, is_form, values
 from mcp_demo.server.downstream import ON_BEHALF, OnBehalf
 from mcp_demo.server.keys import KeysUnavailable
-from mcp_demo.server.operations import Operations
+from mcp_demo.server.operations import Operations, announced, called_tool
 from mcp_demo.server.verifier import TokenVerifier
 
 CALLER = "mcp_demo.caller"
@@ -96,14 +96,19 @@ class Authorization:
         form = is_form(headers)
         if self._operations.holds_all(caller.scopes) and not form:
             return None, receive  # no operation could be refused: leave the body alone
+        said = None if form else announced(headers)
+        if said is not None:
+            return self._refusal(headers, said.tool, caller.scopes), receive
         body = await read_body(receive)
         if body is None:
             return answers.TOO_LARGE, receive
         if form and form_has_token(body):
             return self._challenges.invalid_request("The request carries an access token in two ways."), receive
-        needed = self._operations.missing(body, caller.scopes)
-        if needed:
-            version = next(iter(values(headers, b"mcp-protocol-version")), None)
-            named = self._operations.challenged(needed, caller.scopes, version)
-            return self._challenges.insufficient_scope(named), receive
-        return None, replay(body, receive)
+        return self._refusal(headers, called_tool(body), caller.scopes), replay(body, receive)
+
+    def _refusal(self, headers: RawHeaders, tool: str | None, granted: tuple[str, ...]) -> Answer | None:
+        needed = self._operations.missing(tool, granted)
+        if not needed:
+            return None
+        version = next(iter(values(headers, b"mcp-protocol-version")), None)
+        return self._challenges.insufficient_scope(self._operations.challenged(needed, granted, version))

@@ -2,10 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final, cast
+
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcp_demo import cognito
 from mcp_demo.oauth import scopes as scope_rules
+from mcp_demo.server.credentials import RawHeaders
 
 TOOL_SCOPES: Final[Mapping[str, str]] = {
     "whoami": "read",
@@ -16,6 +20,8 @@ TOOL_SCOPES: Final[Mapping[str, str]] = {
 """The scope each tool needs, by its name within the resource server. What is not listed here needs no tool's scope."""
 
 _ACCUMULATING_UNTIL: Final = "2025-11-25"
+_ROUTING: Final = frozenset({b"mcp-protocol-version", b"mcp-method", b"mcp-name"})
+_COMPARED: Final = frozenset(version.encode() for version in MODERN_PROTOCOL_VERSIONS)
 
 
 class Operations:
@@ -31,19 +37,20 @@ class Operations:
     def __init__(self, resource: str) -> None:
         self.all = cognito.scopes(resource)
         self.basic = (cognito.scope(resource, "read"),)
+        self._all = frozenset(self.all)
         self._tools = {tool: (cognito.scope(resource, name),) for tool, name in TOOL_SCOPES.items()}
 
     def for_tool(self, tool: str) -> tuple[str, ...]:
         """All scopes that a call of this tool needs."""
         return self._tools.get(tool, self.basic)
 
-    def missing(self, body: bytes, granted: tuple[str, ...]) -> tuple[str, ...]:
-        """All scopes the operation in this body needs, if one of them is not granted; else nothing.
+    def missing(self, tool: str | None, granted: tuple[str, ...]) -> tuple[str, ...]:
+        """All scopes that a request needs, if one of them is not granted; else nothing.
 
-        The body decides, not the `Mcp-Name` header: whether the two agree is for the SDK to check. What is not a single
-        JSON-RPC request names no tool; the SDK refuses it, batches included, and each tool asks again before it acts.
+        It calls this tool, or none at all: then any scope of this server will do.
+
+        Each tool asks again before it acts: a difference between two readings of a request opens nothing.
         """
-        tool = called_tool(body)
         if tool is not None:
             needed = self.for_tool(tool)
             return needed if scope_rules.missing(needed, granted) else ()
@@ -51,11 +58,11 @@ class Operations:
 
     def holds_all(self, granted: tuple[str, ...]) -> bool:
         """Whether no operation can be refused for its scope, so that nobody has to look which one it is."""
-        return not scope_rules.missing(self.all, granted)
+        return self._all.issubset(granted)
 
     def holds_any(self, granted: tuple[str, ...]) -> bool:
         """Whether the token was issued for this server's use at all."""
-        return not frozenset(self.all).isdisjoint(granted)
+        return not self._all.isdisjoint(granted)
 
     def challenged(self, needed: tuple[str, ...], granted: tuple[str, ...], version: str | None) -> tuple[str, ...]:
         """The scopes that a 403 names.
@@ -70,8 +77,37 @@ class Operations:
         return tuple(scope for scope in self.all if scope in granted or scope in needed)
 
 
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """The tool that a request's headers say its body calls; None for a request that calls none."""
+
+    tool: str | None
+
+
+def announced(headers: RawHeaders) -> Announced | None:
+    """What the headers say the body holds, so that nobody has to read it for its scopes; None where only it can tell.
+
+    They can be relied on since 2026-07-28 alone: there the SDK compares `Mcp-Method` and `Mcp-Name` with the body and
+    refuses a request that says two things, before any of it runs. A name that is none of our tools as it stands (it may
+    be encoded) is left to the body, and so is whatever is said twice.
+
+    Spec: MCP 2026-07-28 Streamable HTTP › Standard Request Headers and Server Validation.
+    """
+    said = [(name, value) for name, value in headers if name in _ROUTING]
+    routing = dict(said)
+    if len(said) != len(routing) or routing.get(b"mcp-protocol-version") not in _COMPARED:
+        return None
+    if routing.get(b"mcp-method") != b"tools/call":
+        return Announced(None) if b"mcp-method" in routing else None
+    name = routing.get(b"mcp-name", b"").decode("latin-1")
+    return Announced(name) if name in TOOL_SCOPES else None
+
+
 def called_tool(body: bytes) -> str | None:
-    """The tool that a JSON-RPC `tools/call` names, or None for every other body."""
+    """The tool that a JSON-RPC `tools/call` names, or None for every other body.
+
+    What is not a single JSON-RPC request names no tool; the SDK refuses it, batches included.
+    """
     try:
         message: object = json.loads(body)
     except (ValueError, RecursionError):

@@ -8,7 +8,7 @@ import pytest
 from server_kit import JSON_RPC, READ, RESOURCE, WRITE, Running, bearer, running
 
 from mcp_demo.server.body import MAX_BODY, read_body
-from mcp_demo.server.operations import Operations, called_tool
+from mcp_demo.server.operations import Announced, Operations, announced, called_tool
 
 NOTE = {"name": "a", "text": "b"}
 CALL: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
@@ -89,10 +89,80 @@ async def test_any_scope_of_this_server_opens_the_list_of_tools(server: Running,
     assert [tool["name"] for tool in response.json()["result"]["tools"]] == ["whoami", "list_contexts", "add_context"]
 
 
-async def test_a_header_that_names_a_harmless_tool_does_not_open_another(server: Running) -> None:
-    response = await server.call_2026("add_context", NOTE, token=server.issuer.token(), mcp_name="whoami")
+@pytest.mark.parametrize("scope", [READ, f"{READ} {WRITE}"])
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"mcp_name": "whoami"},
+        {"mcp_name": "list_contexts"},
+        {"mcp_name": ""},
+        {"mcp_name": "no_such_tool"},
+        {"mcp_name": "=?base64?d2hvYW1p?="},
+        {"mcp_method": "tools/list"},
+        {"mcp_method": "tools/list", "mcp_name": "whoami"},
+        {"mcp_method": "ping"},
+        {"mcp_method": "TOOLS/CALL"},
+        {"mcp_method": "tools/call ,tools/list"},
+        {"mcp_method": ""},
+    ],
+)
+async def test_headers_that_lie_about_the_body_store_nothing(server: Running, lie: dict[str, str], scope: str) -> None:
+    response = await server.call_2026("add_context", NOTE, token=server.issuer.token(scope=scope), **lie)
+    assert response.status_code in (400, 403)
+    if response.status_code == 400:
+        assert response.json()["error"]["code"] == -32020
+    assert await stored(server) == []
+
+
+@pytest.mark.parametrize("name", ["mcp-method", "mcp-name", "mcp-protocol-version"])
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_header_said_twice_stores_nothing(server: Running, name: str, first: bool) -> None:
+    true = {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "add_context"}
+    lie = {"mcp-protocol-version": "2025-11-25", "mcp-method": "tools/list", "mcp-name": "whoami"}
+    fields = [*true.items()]
+    fields.insert(0 if first else len(fields), (name, lie[name]))
+    meta: dict[str, Any] = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    for scope in (READ, f"{READ} {WRITE}"):
+        response = await server.call(
+            "tools/call", {**ADD, "_meta": meta}, token=server.issuer.token(scope=scope), headers=fields
+        )
+        assert response.status_code in (400, 403)
+        assert await stored(server) == []
+
+
+async def test_an_encoded_name_is_the_tool_it_stands_for(server: Running) -> None:
+    name = {"mcp_name": "=?base64?YWRkX2NvbnRleHQ=?="}
+    refused = await server.call_2026("add_context", NOTE, token=server.issuer.token(), **name)
+    assert refused.status_code == 403
+    token = server.issuer.token(scope=f"{READ} {WRITE}")
+    assert (await server.call_2026("add_context", NOTE, token=token, **name)).status_code == 200
+    assert len(await stored(server)) == 1
+
+
+async def test_headers_of_an_earlier_revision_are_not_believed(server: Running) -> None:
+    fields = [("mcp-protocol-version", "2025-11-25"), ("mcp-method", "tools/list")]
+    response = await server.call("tools/call", ADD, token=server.issuer.token(), headers=fields)
     assert response.status_code == 403
     assert await stored(server) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "tool"),
+    [
+        ({"mcp-method": "tools/call", "mcp-name": "add_context"}, Announced("add_context")),
+        ({"mcp-method": "tools/list"}, Announced(None)),
+        ({"mcp-method": "tools/call", "mcp-name": "no_such_tool"}, None),
+        ({"mcp-method": "tools/call"}, None),
+        ({"mcp-name": "whoami"}, None),
+        ({"mcp-method": "tools/list", "mcp-protocol-version": "2025-11-25"}, None),
+    ],
+)
+def test_only_headers_that_the_sdk_compares_announce_the_body(fields: dict[str, str], tool: Announced | None) -> None:
+    said = {"mcp-protocol-version": "2026-07-28", **fields}
+    assert announced([(name.encode(), value.encode()) for name, value in said.items()]) == tool
 
 
 async def test_header_and_body_that_disagree_are_refused_by_the_sdk(server: Running) -> None:
@@ -194,3 +264,9 @@ async def test_every_tool_has_a_scope(server: Running) -> None:
 )
 def test_what_is_no_call_names_no_tool(message: object) -> None:
     assert called_tool(json.dumps(message).encode()) is None
+
+
+def test_what_is_said_twice_announces_nothing() -> None:
+    said = [(b"mcp-protocol-version", b"2026-07-28"), (b"mcp-method", b"tools/list")]
+    assert announced(said) == Announced(None)
+    assert announced([(b"mcp-method", b"tools/call"), *said]) is None
