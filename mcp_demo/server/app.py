@@ -55,7 +55,8 @@ def create_app(
     http = httpx.AsyncClient(transport=transport, timeout=5)
     verifier = _verifier(settings, operations, http, clock)
     store = _store(settings)
-    api = settings.downstream and DownstreamApi(settings.downstream, operations.for_tool("whoami_downstream"), http)
+    needed, behind = operations.for_tool("whoami_downstream"), settings.downstream
+    api = behind and DownstreamApi(behind, settings.issuer, needed, http)
     manager = _session_manager(mcp_server(Tools(store, operations, clock), downstream=api is not None))
     path = urlsplit(resource).path or "/"
     protected = Authorization(

@@ -15,7 +15,7 @@ import anyio.to_thread
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from mcp_demo.oauth import challenge
+from mcp_demo.oauth import access_token, challenge
 from mcp_demo.oauth.errors import ErrorResponse, ResponseInvalid
 from mcp_demo.oauth.token import client_authentication, read_response
 from mcp_demo.settings import Downstream
@@ -60,12 +60,14 @@ class DownstreamApi:
 
     Args:
         settings: Where both are, and who this server is there.
+        issuer: Whose tokens can be exchanged: the user pool. It is shown no token of another authorization server.
         scopes: What is asked for; never more than the tool that calls needs itself.
         http: The client to call with.
     """
 
-    def __init__(self, settings: Downstream, scopes: tuple[str, ...], http: httpx.AsyncClient) -> None:
+    def __init__(self, settings: Downstream, issuer: str, scopes: tuple[str, ...], http: httpx.AsyncClient) -> None:
         self._settings = settings
+        self._issuer = issuer
         self._scopes = scopes
         self._http = http
         self._own: _OwnToken | None = None
@@ -85,6 +87,8 @@ class DownstreamApi:
         Raises:
             DownstreamFailed: There is none.
         """
+        if access_token.read(subject).issuer != self._issuer:
+            raise DownstreamFailed("The API behind this server is called for people of its user pool only.")
         actor = await self._own_token()
         answer = await anyio.to_thread.run_sync(self._derive, subject, actor)
         token, granted = answer.get("IssuedToken"), set(answer.get("Scopes", self._scopes))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from botocore.session import Session
-from server_kit import READ, WRITE, Running, running
+from server_kit import BRIDGE, ISSUER, READ, WRITE, Running, running
 
 from mcp_demo.oauth.access_token import AccessToken
 from mcp_demo.server import downstream
@@ -67,6 +67,20 @@ async def test_a_refused_token_is_never_exchanged(server: Running, monkeypatch: 
     assert exchanged == []
 
 
+async def test_the_user_pool_is_shown_no_token_of_another_issuer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object) -> Any:
+        raise AssertionError("asked the user pool")
+
+    monkeypatch.setattr(DownstreamApi, "_own_token", never)
+    monkeypatch.setattr(DownstreamApi, "_derive", never)
+    second = {"issuer": "https://second.example", "jwks_uri": "https://second.example/jwks", "profile": "rfc9068"}
+    async with running(downstream=API, more_issuers=[second], authorization_servers=[BRIDGE]) as server:
+        token = server.issuer.token({"typ": "at+jwt"}, iss=second["issuer"])
+        result = (await server.call("tools/call", TOOL, token=token)).json()["result"]
+    assert result["isError"]
+    assert "of its user pool only" in result["content"][0]["text"]
+
+
 async def test_behind_the_layer_the_token_is_in_nobodys_reach() -> None:
     scopes: list[Any] = []
 
@@ -80,7 +94,7 @@ async def test_behind_the_layer_the_token_is_in_nobodys_reach() -> None:
     async def nothing(*_: object) -> Any: ...
 
     operations = Operations("https://mcp.example/mcp")
-    api = DownstreamApi(Downstream.model_validate(API), (READ,), None)  # pyright: ignore[reportArgumentType]
+    api = DownstreamApi(Downstream.model_validate(API), ISSUER, (READ,), None)  # pyright: ignore[reportArgumentType]
     layer = Authorization(
         app,
         frozenset({"/mcp"}),
