@@ -27,10 +27,8 @@ def add_types() -> None:
         return properties["ProviderName"], {}
 
     def update(physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str) -> Made:
-        if _chosen(old, _NAMES) != _chosen(new, _NAMES):  # a replacement, as the type's reference has it
-            made = create(logical_id, new, stack)
-            delete(physical_id, old)
-            return made
+        if _chosen(old, _NAMES) != _chosen(new, _NAMES):
+            return create(logical_id, new, stack)  # another takes its place; MiniStack removes the first afterwards
         _require(cognito._update_identity_provider(_chosen(new, ("UserPoolId", "ProviderName", *_SETTINGS))))
         return physical_id, {}
 

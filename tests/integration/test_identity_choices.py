@@ -269,6 +269,15 @@ async def test_a_secret_changed_at_the_provider_is_read_anew_with_the_next_chang
     assert "s3cret" not in str(template) + str(described)
 
 
+def test_a_provider_of_another_name_is_another_provider(chooser: Chooser, company: Company) -> None:
+    given = openid(chooser, company)
+    chooser.deploy(**given)
+    outputs = chooser.deploy(**{**given, "OidcName": "Firm"})
+    assert chooser.offered(outputs) == ["COGNITO", "Firm"]
+    listed = chooser.profile.cognito().list_identity_providers(UserPoolId=outputs["UserPoolId"])["Providers"]
+    assert [item.get("ProviderName") for item in listed] == ["Firm"]
+
+
 async def test_a_provider_that_is_taken_away_is_offered_no_more(chooser: Chooser, company: Company) -> None:
     chooser.deploy(**openid(chooser, company))
     outputs = chooser.deploy()
