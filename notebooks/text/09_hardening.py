@@ -54,7 +54,7 @@ lab.predict(
     {
         "the invitation": "Settings are read by many: consoles, pipelines, backups. Each reader would be invited.",
         "its SHA-256 hash": "Enough to recognise the invitation, and useless to who reads it.",
-        "nothing, it is checked elsewhere": "The function that registers has to know it again somehow.",
+        "nothing, it is checked elsewhere": "Whoever checks it has to know it again somehow.",
     },
     answer="its SHA-256 hash",
 )
@@ -68,7 +68,7 @@ import secrets
 
 invitation = secrets.token_urlsafe(32)
 fingerprint = hashlib.sha256(invitation.encode()).hexdigest()
-endpoint = beside.registration(InitialAccessTokenHash=fingerprint)
+endpoint = beside.registration(InitialAccessTokens=f"friends:{fingerprint}")
 lab.show({"registration endpoint": endpoint})
 
 # %% [markdown]
@@ -92,20 +92,22 @@ lab.show({what: f"{one.status} · {one.header('www-authenticate') or 'no challen
 
 # %%
 functions = beside.profile.client("lambda")
-register = functions.get_function_configuration(FunctionName="lesson-09-register")
-settings = register["Environment"]["Variables"]
+judge = functions.get_function_configuration(FunctionName="lesson-09-initial-access")
+settings = judge["Environment"]["Variables"]
 lab.show({
-    "the hash": settings["INITIAL_ACCESS_TOKEN_HASH"] == fingerprint,
+    "the hash": fingerprint in settings["INITIAL_ACCESS_TOKENS"],
     "the invitation": invitation in str(settings),
 })
 
 # %% [markdown]
-# The hash only. **The bridge adds** this; MCP says nothing of invitations. It fits where you know who may come. A server
-# that anybody's client should be able to use cannot have it.
+# The hash only, and a label that says whom it was for. The function that holds it is an *authorizer*: API Gateway asks it
+# before anything else runs. **The bridge adds** this; MCP says nothing of invitations. It fits where you know who may come.
+# A server that anybody's client should be able to use cannot have it.
 #
-# On AWS, one thing will differ: API Gateway renames `WWW-Authenticate` in what a function answers
-# ([its documentation](https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html)). The status
-# stays. *Documented, unproven*, says [docs/parity.md](../docs/parity.md).
+# The gateway writes the challenge, and for a reason: in what a *function* answers, API Gateway on AWS renames
+# `WWW-Authenticate`
+# ([its documentation](https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html)).
+# *Documented, unproven*, says [docs/parity.md](../docs/parity.md).
 #
 # ### Break it, and mend it
 #
@@ -159,7 +161,7 @@ lab.show({"evil.example": by_hand.said(by_hand.authorize(stranger))})
 # administrator has looked. **The bridge adds** that, too. Change the deployment: no hash, but approval.
 
 # %%
-beside.registration(InitialAccessTokenHash="", Approval="administrator")
+beside.registration(InitialAccessTokens="", Approval="administrator")
 registered = by_hand.register(endpoint, metadata)
 lab.show(registered)
 
@@ -176,8 +178,9 @@ link = by_hand.request(run, client_id).replace(run.bridge, bridge)
 lab.show([look(link, height=560)])
 
 # %% [markdown]
-# To the person, a client that waits looks like one that does not exist. No redirect either: until somebody has looked, its
-# redirect URI is as strange as its name. Who wants clients approved has to tell people whom to ask.
+# **The bridge** tells the person what the client cannot know, and sends nobody back: until somebody has looked, its redirect
+# URI is as strange as its name. On AWS a mail with a link can ask you for the decision
+# ([how](../docs/aws.md#approval-by-mail)).
 #
 # Now be the administrator. `suite.command` runs what you would type in a terminal:
 
