@@ -6,6 +6,7 @@ name. What the deployment itself works out, such as URLs and ids, cannot be chos
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import yaml
@@ -61,6 +62,7 @@ def resources(stack: str) -> dict[str, dict[str, Any]]:
     return _read(stack)["Resources"]
 
 
+@cache
 def _read(stack: str) -> dict[str, Any]:
     return yaml.load(template(stack), _Template)  # noqa: S506 - a safe loader that reads tags as text
 
