@@ -46,7 +46,11 @@ def run(name: str, seconds: int, seed: int, libraries: str) -> tuple[str, bool]:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment, check=False)
     numbers = dict(_STATISTIC.findall(done.stderr))
     covered = _COVERED.findall(done.stderr) or [("?", "?")]
-    words = "nothing" if done.returncode == 0 else "; ".join(": ".join(found) for found in _WORDS.findall(done.stdout))
+    words = (
+        "nothing"
+        if done.returncode == 0
+        else "; ".join(": ".join(found) for found in _WORDS.findall(done.stdout + done.stderr)[:1])
+    )
     count = int(numbers.get("number_of_executed_units", 0))
     found = words.replace("|", "/") or f"ended with {done.returncode}: {done.stderr[-200:]!r}"
     return f"| {name} | {count:,} | {covered[-1][0]} | {found:.160} |", done.returncode == 0

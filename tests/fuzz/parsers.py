@@ -257,7 +257,7 @@ def _envelope(data: bytes) -> None:
 
 def _operation(data: bytes) -> None:
     tool = operations.called_tool(data)
-    missing = operations.Operations(URL).missing(data, (f"{URL}/read",))
+    missing = operations.Operations(URL).missing(tool, (f"{URL}/read",))
     try:
         message: Any = from_json(data)  # the reader that the SDK has
     except ValueError:
@@ -443,7 +443,7 @@ _SERVER: dict[str, Any] = {
     "response_types_supported": ["code"],
     "code_challenge_methods_supported": ["S256"],
 }
-_CALL = {
+_CALL: dict[str, Any] = {
     "jsonrpc": "2.0",
     "id": 1,
     "method": "tools/call",
