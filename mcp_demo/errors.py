@@ -1,5 +1,9 @@
 """Failures of the machine or its set-up, as opposed to failures of the protocol (`mcp_demo.oauth.errors`)."""
 
+import errno
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 class SetupError(Exception):
     """The environment does not let us work: a taken port, no browser, no credentials. Exit code 4.
@@ -17,3 +21,11 @@ class SetupError(Exception):
     def _render_traceback_(self) -> list[str]:
         """What a notebook shows instead of a traceback (IPython asks for it)."""
         return [str(self)]
+
+
+def disk_full(error: BaseException) -> SetupError | None:
+    """What an error means for the person, if it is that a disk is full; else None."""
+    if not isinstance(error, OSError) or error.errno not in _FULL:
+        return None
+    name = f"The file {error.filename}" if error.filename else "A file"
+    return SetupError(f"{name} cannot be written: {error.strerror}.", "Make room on the disk, or name another folder.")

@@ -6,6 +6,8 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mcp_demo.errors import disk_full
+
 if TYPE_CHECKING:
     from mcp_demo.local.state import Run
 
@@ -33,6 +35,9 @@ def own_failure(error: Exception, log: Path) -> int:
     if isinstance(known, Path):  # a part of the system failed and has its own log
         complain(str(error), f"Its log: {known}")
         return 3
+    if full := disk_full(error):
+        complain(full.problem, full.cure)
+        return 4
     from mcp_demo.deploy.files import write_private
 
     summary = " ".join(f"{type(error).__name__}: {error}".split())

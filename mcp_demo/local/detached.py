@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mcp_demo.deploy.files import private_folder
-from mcp_demo.errors import SetupError
+from mcp_demo.errors import SetupError, disk_full
 from mcp_demo.local.children import PartFailed, last_line
 from mcp_demo.local.ports import Ports
 from mcp_demo.local.stack import Options, serve
@@ -69,6 +69,11 @@ def main(told: str) -> int:
         _tell({"already": True})
     except SetupError as error:
         _tell({"problem": error.problem, "cure": error.cure})
+    except OSError as error:
+        full = disk_full(error)
+        if full is None:
+            raise
+        _tell({"problem": full.problem, "cure": full.cure})
     except PartFailed as error:
         _log(error.problem)
         _tell({"failure": error.problem, "log": str(error.log)})

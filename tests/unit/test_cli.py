@@ -1,5 +1,6 @@
 """The command contract of design §5: exit codes, one line with a cure, results alone on stdout."""
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,19 @@ def test_our_own_failure_is_one_line_and_a_log(
     assert problem == "This is our failure: RuntimeError: a bug of ours"
     log = Path(where.removeprefix("The details are in ").removesuffix("."))
     assert "Traceback" in log.read_text()
+
+
+def test_a_full_disk_is_named_with_the_file_and_a_cure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "run.json"))
+
+    monkeypatch.setattr("mcp_demo.local.state.end", full)
+    assert _run(monkeypatch, "down", "--state", str(tmp_path)) == 4
+    problem, cure = capsys.readouterr().err.splitlines()
+    assert problem == f"The file {tmp_path / 'run.json'} cannot be written: No space left on device."
+    assert cure == "Make room on the disk, or name another folder."
 
 
 def test_ports_given_twice_and_unknown_names_are_refused() -> None:
