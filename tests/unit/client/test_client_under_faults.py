@@ -14,7 +14,7 @@ from mcp_demo.client import mcp
 from mcp_demo.client.auth import OAuth
 from mcp_demo.client.drive import drive, drive_sync
 from mcp_demo.client.engine import Engine
-from mcp_demo.client.errors import RegistrationFailed, StoreUnavailable, explain
+from mcp_demo.client.errors import DiscoveryFailed, RegistrationFailed, StoreUnavailable, explain
 from mcp_demo.client.registration import Identity
 from mcp_demo.client.storage import FileStore, Vault
 from mcp_demo.oauth.errors import ErrorResponse
@@ -71,6 +71,16 @@ async def test_who_is_told_when_to_come_back_comes_back_then_and_not_before(
     busy(world, url, 2, status=status)
     assert await call(world) == 200
     assert waits.seconds == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("url", "party"), [(PRM, "MCP server"), (f"{AS}/.well-known/oauth-authorization-server", "authorization server")]
+)
+async def test_a_party_that_is_out_of_service_is_named_with_its_status(url: str, party: str, waits: Waits) -> None:
+    world = World()
+    world.override[url] = lambda _: httpx.Response(502, json={"message": "Internal Server Error"})
+    with pytest.raises(DiscoveryFailed, match=f"{party}.* 502"):
+        await call(world)
 
 
 def test_without_an_event_loop_the_wait_is_the_same(waits: Waits) -> None:
