@@ -63,7 +63,7 @@ def deploy(
         deployment = deploy_system(
             target, endpoints, folder, progress, name, choices=chosen, serverless=serverless, hardened=hardened
         )
-    _conclude(deployment, target, name, folder)
+    conclude(deployment, target, name, folder)
     if demo_user:
         with aws_failures():
             user = ensure_demo_user(target.cognito(), deployment.outputs["UserPoolId"])
@@ -145,19 +145,20 @@ def _preview(system: "System") -> None:
     from mcp_demo.deploy.preview import preview_system
 
     for stack in preview_system(system):
-        for line in _table(stack):
+        for line in table(stack):
             say(line)
     note("Nothing was changed: this is what CloudFormation says of change sets that are deleted again.")
 
 
-def _table(stack: "Preview") -> list[str]:
+def table(stack: "Preview") -> list[str]:
+    """A stack and, below it, what would happen to each of its resources."""
     actions = max((len(change.action) for change in stack.changes), default=0)
     names = max((len(change.resource) for change in stack.changes), default=0)
     rows = (f"  {change.action:<{actions}}  {change.resource:<{names}}  {change.type}" for change in stack.changes)
     return [f"{stack.stack}  {stack.summary}", *rows]
 
 
-def _conclude(deployment: "Deployment", profile: "Profile", name: str, folder: Path) -> None:
+def conclude(deployment: "Deployment", profile: "Profile", name: str, folder: Path) -> None:
     """Say where everything is, what it costs and what comes next; stdout belongs to the password."""
     options = ("" if profile.emulated else f" --profile {profile.name}") + (
         "" if name == "mcp-demo" else f" --name {name}"

@@ -22,33 +22,39 @@ _NOT_NEEDED = {
     "ec2:*": "no function is in a VPC, and the firewall is not for instances",
     "elasticfilesystem:*": "no function mounts a file system",
     "s3files:*": "no function mounts a file system",
-    "s3:GetObjectVersion": "code is not read by version",
     "s3:GetObjectMetadata": "no table is imported",
     "s3:ListBucket": "no table is imported",
     "s3:REST.PUT.OBJECT": "vended logs go to log groups, not to buckets",
     "firehose:*": "vended logs go to log groups, not to streams",
     "kinesis:*": "no table has a stream of changes",
-    "dynamodb:*KinesisStreamingDestination": "no table has a stream of changes",
-    "dynamodb:*ContributorInsights": "not switched on",
+    "dynamodb:EnableKinesisStreamingDestination": "no table has a stream of changes",
+    "dynamodb:DisableKinesisStreamingDestination": "no table has a stream of changes",
+    "dynamodb:UpdateKinesisStreamingDestination": "no table has a stream of changes",
+    "dynamodb:UpdateContributorInsights": "not switched on",
     "dynamodb:ImportTable": "no table is imported",
     "dynamodb:*Item": "global tables only",
     "dynamodb:Scan": "global tables only",
     "dynamodb:Query": "global tables only",
     "dynamodb:*TableReplica": "global tables only",
-    "dynamodb:*ResourcePolicy": "no table has a policy of its own",
-    "logs:*LogStream*": "no table is imported",
+    "dynamodb:PutResourcePolicy": "no table has a policy of its own",
+    "dynamodb:DeleteResourcePolicy": "no table has a policy of its own",
+    "logs:CreateLogStream": "no table is imported",
     "logs:PutLogEvents": "no table is imported",
-    "logs:*DataProtectionPolicy": "no group masks data",
-    "logs:*IndexPolicy": "no group is indexed",
+    "logs:PutDataProtectionPolicy": "no group masks data",
+    "logs:DeleteDataProtectionPolicy": "no group masks data",
+    "logs:PutIndexPolicy": "no group is indexed",
+    "logs:DeleteIndexPolicy": "no group is indexed",
     "logs:PutBearerTokenAuthentication": "no group takes logs by bearer token",
     "logs:*KmsKey": "no key of ours",
     "logs:PutLogGroupDeletionProtection": "cleanup deletes them",
     "logs:DeleteResourcePolicy": "API Gateway's policy is the account's, shared with other APIs",
     "lambda:*Concurrency": "no function reserves concurrency",
-    "lambda:*CodeSigning*": "code is not signed",
+    "lambda:GetCodeSigningConfig": "code is not signed",
+    "lambda:PutFunctionCodeSigningConfig": "code is not signed",
+    "lambda:DeleteFunctionCodeSigningConfig": "code is not signed",
     "lambda:GetLayerVersion": "there are no layers",
-    "lambda:*RecursionConfig": "not set",
-    "lambda:*ScalingConfig": "not set",
+    "lambda:PutFunctionRecursionConfig": "not set",
+    "lambda:PutFunctionScalingConfig": "not set",
     "lambda:PassCapacityProvider": "functions have no instances of their own",
     "lambda:AssociateRuntimeAlias": "not set",
     "lambda:PublishVersion": "functions have no versions",
@@ -99,6 +105,17 @@ def test_cleaning_up_is_allowed_whatever_cloudformation_does_to_delete_our_stack
 def test_no_permission_is_left_out_without_need() -> None:
     wanted = {action for permissions in _handlers(_TO_MAKE).values() for action in permissions}
     assert [pattern for pattern in _NOT_NEEDED if not any(_like(action, pattern) for action in wanted)] == []
+
+
+def test_nothing_is_both_allowed_and_said_to_be_needless() -> None:
+    allowed = [action for name in _DEPLOY for one in _statements(name) for action in _list(one["Action"])]
+    wanted = {action for permissions in _handlers(_TO_MAKE).values() for action in permissions}
+    both = [
+        action
+        for action in sorted(wanted)
+        if any(_like(action, one) for one in allowed) and any(_like(action, one) for one in _NOT_NEEDED)
+    ]
+    assert both == []
 
 
 def test_what_only_cloudformation_does_is_allowed_to_nobody_else() -> None:
