@@ -3,7 +3,7 @@
 All logins pass the consent page before the first of them signs in, so that all are in flight at once. Each ends with a
 token, and every token is the one of the person, request and client that began it.
 
-    python -m benchmarks.logins --logins 1000 --bridges 3 --kills 4
+    python -m benchmarks logins --logins 1000 --bridges 3 --kills 4
 """
 
 import argparse
@@ -250,7 +250,7 @@ def own_stack() -> Generator[tuple[Run, Processes]]:
 def main(arguments: list[str] | None = None) -> int:
     """Print the table; exit code 1 if a login was lost or mixed."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.logins", description="Logins in flight while bridges are killed."
+        prog="python -m benchmarks logins", description="Logins in flight while bridges are killed."
     )
     parser.add_argument("--logins", type=int, default=1000)
     parser.add_argument("--bridges", type=int, default=3)

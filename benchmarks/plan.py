@@ -1,7 +1,7 @@
 """A plan for 10⁸ users, 10⁵ clients and 10³ MCP servers on AWS: a simulated day against the documented quotas.
 
-    python -m benchmarks.plan                                # prints the tables
-    python -m benchmarks.plan --write docs/scale.md          # puts them into the page
+    python -m benchmarks plan                                # prints the tables
+    python -m benchmarks plan --write docs/scale.md          # puts them into the page
 
 Nothing of this was run on AWS. The quotas are what AWS documents; how people behave is assumed, and each assumption is
 an option of the command.
@@ -14,8 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from benchmarks.pages import with_tables
+
 _MINUTES = 24 * 60
-_BEGIN, _END = "<!-- made by `python -m benchmarks.plan` -->", "<!-- end -->"
+_COMMAND = "python -m benchmarks plan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,15 +305,13 @@ def _words(plan: Assumptions) -> str:
 
 def written(document: str, plan: Assumptions) -> str:
     """The page with the tables in it."""
-    before, _, rest = document.partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    return f"{before}{_BEGIN}\n\n{page(plan)}\n\n{_END}{after}"
+    return with_tables(document, _COMMAND, page(plan))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables, or put them into a page."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.plan", description="A simulated day against AWS quotas."
+        prog="python -m benchmarks plan", description="A simulated day against AWS quotas."
     )
     parser.add_argument("--write", type=Path, help="the page to put the tables into")
     for option in fields(Assumptions):

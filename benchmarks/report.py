@@ -51,7 +51,7 @@ class Report:
 
     def text(self) -> str:
         """The whole document."""
-        parts = [_ABOUT, f"Made by `{self.command}` in {self.seconds:.0f} s on {_machine()}.\n"]
+        parts = [_ABOUT, f"Made by `{self.command}` in {self.seconds:.0f} s on {machine()}.\n"]
         parts += [*self._ratios(), *self._figures(), *self._small(), *self._large()]
         return "\n".join(parts)
 
@@ -119,7 +119,8 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _machine() -> str:
+def machine() -> str:
+    """When, where and with what this is measured."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []
     model = next(

@@ -1,6 +1,6 @@
 """What the registry costs at a hundred, ten thousand and a hundred thousand clients: requests, rows read, milliseconds.
 
-    python -m benchmarks.scale
+    python -m benchmarks scale
 
 Requests and rows are what DynamoDB counts, so they say the same on AWS; the time is that of the embedded DynamoDB.
 """
@@ -225,7 +225,7 @@ def table(measured: Sequence[Measured]) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description="What the registry costs by size.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks scale", description="What the registry costs by size.")
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="numbers of clients, with commas between")
     options = parser.parse_args(arguments)
     with embedded_dynamodb() as dynamodb:

@@ -1,6 +1,6 @@
 """Minutes of mixed load while one fault follows another: answers judged, memory compared, the end timed.
 
-    python -m benchmarks.soak --minutes 10
+    python -m benchmarks soak --minutes 10
 
 In the first half processes are killed, started again and given other keys. The second half has only faults that every
 process survives: what a process holds at its start is compared with what it holds at its end.
@@ -20,9 +20,12 @@ import httpx
 from benchmarks.faults import ENDING, STAYING, Fault, System
 from benchmarks.logins import make_users, own_stack
 from benchmarks.mixed import Load
+from benchmarks.pages import write
+from benchmarks.report import machine
 from benchmarks.visitor import browsers
 from mcp_demo.local import children
 
+_COMMAND = "python -m benchmarks soak"
 _QUIET = 4.0
 _PEOPLE = 20
 _CONNECTIONS = 40
@@ -53,21 +56,23 @@ class Result:
         return not self.load.wrong and not leaks and self.ended_in <= _END
 
     def lines(self) -> list[str]:
-        """The tables."""
+        """The tables, in Markdown."""
         load = self.load
-        told = [f"{'':14}{'right':>9}{'excused':>9}"]
-        told += [f"{job:14}{load.right[job]:9,}{load.excused[job]:9,}" for job in sorted(load.right)]
-        told += [f"wrong answers: {load.wrong.total()}"]
-        told += [f"  {count} × {what}" for what, count in load.wrong.most_common(20)]
-        told += ["", f"{self.faults} faults in {self.minutes:g} minutes. What callers saw, other than right answers:"]
-        for (fault, words), count in sorted(load.during.items()):
-            told.append(f"  {fault:60} {count:5} × {words}")
-        told += ["", "memory (PSS, MB)   half-time   end   grown by"]
+        told = [f"{self.minutes:g} minutes, {self.faults} faults, on {machine()}.", ""]
+        told += ["| Load | right | excused by a fault |", "| --- | ---: | ---: |"]
+        told += [
+            f"| {job.replace('_', ' ')} | {load.right[job]:,} | {load.excused[job]:,} |" for job in sorted(load.right)
+        ]
+        told += ["", f"Wrong answers: **{load.wrong.total()}**."]
+        told += [f"- {count} × {what}" for what, count in load.wrong.most_common(20)]
+        told += ["", "| Fault | What callers saw, other than right answers | |", "| --- | --- | ---: |"]
+        told += [f"| {fault} | {words} | {count} |" for (fault, words), count in sorted(load.during.items())]
+        told += ["", "| Process | PSS at half-time | at the end | grown by |", "| --- | ---: | ---: | ---: |"]
         grown = self.grown()
         for name, kept in sorted(self.before.items()):
-            note = "  (the emulator, not ours)" if name == _EMULATOR else ""
-            told.append(f"{name:18}{kept:9.1f}{self.after[name]:9.1f}{grown[name]:9.1%}{note}")
-        told += ["", f"told to stop under load, everything had ended after {self.ended_in:.1f} s"]
+            called = "aws (the emulator, not ours)" if name == _EMULATOR else name
+            told.append(f"| {called} | {kept:.1f} MB | {self.after[name]:.1f} MB | {grown[name]:+.1%} |")
+        told += ["", f"Told to stop under load, everything had ended after **{self.ended_in:.1f} s**."]
         return told
 
 
@@ -141,12 +146,16 @@ async def registration_endpoint(bridge: str) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Print the tables; exit code 1 if something is not as it should be."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description="Mixed load with faults.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks soak", description="Mixed load with faults.")
     parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="also put the tables into this page")
     options = parser.parse_args(arguments)
     with own_stack() as (run, processes):
         result = asyncio.run(soak(System(run, processes), options.minutes))
-    sys.stdout.write("\n".join(result.lines()) + "\n")
+    tables = "\n".join(result.lines())
+    sys.stdout.write(tables + "\n")
+    if options.write:
+        write(options.write, _COMMAND, tables)
     return 0 if result.is_good else 1
 
 

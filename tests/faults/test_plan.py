@@ -13,7 +13,7 @@ USUAL = Assumptions()
 
 def test_the_page_holds_what_the_command_prints() -> None:
     document = PAGE.read_text(encoding="utf-8")
-    assert written(document, USUAL) == document, "Run: python -m benchmarks.plan --write docs/scale.md"
+    assert written(document, USUAL) == document, "Run: python -m benchmarks plan --write docs/scale.md"
 
 
 def test_a_days_sign_ins_are_as_many_as_people_make_and_its_peak_is_as_high_as_assumed() -> None:
