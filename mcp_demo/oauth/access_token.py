@@ -8,13 +8,13 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Literal, NoReturn, cast
 
 from joserfc.errors import JoseError
+from joserfc.jwa import JWSAlgModel
 from joserfc.jwk import RSAKey
 from joserfc.jws import JWSRegistry
-from joserfc.jwa import JWSAlgModel
 
 from mcp_demo.oauth import scopes as scope_rules
 from mcp_demo.oauth.errors import InvalidScope, InvalidToken
@@ -147,8 +147,8 @@ def read(token: str) -> Unverified:
     if len(segments[0]) > _MAX_HEADER_LENGTH:
         raise TokenRejected("size")
     signature = _decode(segments[2])
-    header, claims = _object(segments[0]), _object(segments[1])
-    key_id, algorithm, kind = _check_header(header)
+    key_id, algorithm, kind = _read_header(segments[0])
+    claims = _object(segments[1])
     signed = token.rpartition(".")[0].encode("ascii")
     return Unverified(key_id, _string(claims, "iss"), algorithm, kind, signed, signature, claims)
 
@@ -207,7 +207,10 @@ def check_times(claims: Mapping[str, Any], leeway: int, now: float) -> float:
     return expires_at
 
 
-def _check_header(header: Mapping[str, Any]) -> tuple[str, str, str]:
+@lru_cache(maxsize=64)
+def _read_header(segment: str) -> tuple[str, str, str]:
+    """`kid`, `alg` and `typ`. All tokens that an issuer signs with one key begin with the same segment."""
+    header = _object(segment)
     if "crit" in header or "b64" in header:  # we understand no extension (RFC 7515 §4.1.11)
         raise TokenRejected("header")
     algorithm, key_id, kind = header.get("alg"), header.get("kid"), header.get("typ", "JWT")

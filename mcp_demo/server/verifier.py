@@ -5,7 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from joserfc.jwk import RSAKey
 
@@ -24,8 +24,7 @@ class TrustedIssuer:
     keys: SigningKeys
 
 
-@dataclass(frozen=True, slots=True)
-class _Verified:
+class _Verified(NamedTuple):
     """What is remembered of a token that was good: what it says, and what can still end it."""
 
     caller: AccessToken
