@@ -5,6 +5,7 @@
 # pyright: basic, reportMissingImports=false
 """FastMCP at its fastest: stateless, JSON answers, its JWT verifier, the same uvicorn. In an environment of its own."""
 
+import gc
 import os
 import sys
 
@@ -34,6 +35,8 @@ for title, tool in tools(lambda: get_access_token().claims).items():
     server.tool(tool, title=title, annotations={"readOnlyHint": True, "openWorldHint": False})
 
 if __name__ == "__main__":
+    gc.collect()  # as `mcp_demo.local.run` does for the others
+    gc.freeze()
     uvicorn.run(
         server.http_app(path="/mcp", stateless_http=True, json_response=True),
         port=int(sys.argv[1]),

@@ -5,6 +5,7 @@ a killed supervisor. Exit codes: 0 ended as asked, 2 usage, 4 a taken port, miss
 """
 
 import argparse
+import gc
 import importlib
 import ipaddress
 import signal
@@ -108,6 +109,9 @@ def _serve(path: str, listener: socket.socket) -> None:
         server.should_exit = True
 
     watch_parent(stop)
+    # What was made until now stays: without this, each full collection walks all of it, and requests wait meanwhile.
+    gc.collect()
+    gc.freeze()
     server.run(sockets=[listener])
 
 
