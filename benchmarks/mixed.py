@@ -64,7 +64,7 @@ class Load:
 
     run: Run
     users: list[User]
-    transport: httpx.AsyncHTTPTransport
+    transport: httpx.AsyncBaseTransport
     gate: asyncio.Semaphore
     register_at: str
     right: Counter[str] = field(default_factory=Counter[str])
@@ -76,7 +76,7 @@ class Load:
     paused: asyncio.Event = field(default_factory=_running)
     keys_lost_at: float = 0.0
     _calm_at: float = 0.0
-    _sessions: list["Session"] = field(default_factory=list["Session"])
+    sessions: list["Session"] = field(default_factory=list["Session"])
     _notes: dict[str, int] = field(default_factory=dict[str, int])
 
     async def work(self) -> None:
@@ -93,21 +93,21 @@ class Load:
         self._calm_at = time.monotonic() + _AFTER
 
     async def _repeat(self, job: Callable[[], Awaitable[str | None]]) -> None:
-        name = getattr(job, "__name__", "")
         while not self.stopping:
             await self.paused.wait()
-            try:
-                said = await job()
-                if said is None:
-                    await asyncio.sleep(0.1)
-                    continue
-                self.right[name] += 1
-            except (Excused, LoginLost, httpx.TransportError) as error:
-                if not self.stopping:
-                    self._excuse(name, error)
-            except Exception as error:
-                self.wrong[f"{name}: {error!r}"[:200]] += 1
+            await self.judge(job)
             await asyncio.sleep(random.uniform(0.05, 0.25))  # noqa: S311 - nothing secret
+
+    async def judge(self, job: Callable[[], Awaitable[str | None]]) -> None:
+        """Do a job once, and count what came of it; a job that has nothing to do yet counts as nothing."""
+        name = getattr(job, "__name__", "")
+        try:
+            self.right[name] += await job() is not None
+        except (Excused, LoginLost, httpx.TransportError) as error:
+            if not self.stopping:
+                self._excuse(name, error)
+        except Exception as error:
+            self.wrong[f"{name}: {error!r}"[:200]] += 1
 
     def _excuse(self, name: str, error: Exception) -> None:
         words = str(error) if isinstance(error, Excused | LoginLost) else "connection cut or refused"
@@ -124,15 +124,15 @@ class Load:
         visit = Visitor(self.run, user, self._browser(), Patience(tries=1), self.gate)
         page = await visit.to_the_sign_in_page()
         issued = await visit.tokens(await visit.code(page))
-        if len(self._sessions) < _SESSIONS:
-            self._sessions.append(Session(visit, issued))
+        if len(self.sessions) < _SESSIONS:
+            self.sessions.append(Session(visit, issued))
         return "signed in"
 
     async def refresh(self) -> str | None:
         """A new access token; the session stays with whoever had it."""
-        if not self._sessions:
+        if not self.sessions:
             return None
-        session = self._sessions.pop(random.randrange(len(self._sessions)))  # noqa: S311
+        session = self.sessions.pop(random.randrange(len(self.sessions)))  # noqa: S311
         # An answer that got lost is asked for again at once, as a client has to: later it would look like a theft.
         session.visit.patience = Patience(tries=40)
         try:
@@ -143,14 +143,14 @@ class Load:
             raise
         if renewed["access_token"] == session.token:
             raise WrongAnswer("a refresh gave the same access token")
-        self._sessions.append(Session(session.visit, renewed, session.since))
+        self.sessions.append(Session(session.visit, renewed, session.since))
         return "refreshed"
 
     async def call(self) -> str | None:
         """`whoami`: the MCP server has to know whose token it is."""
-        if not self._sessions:
+        if not self.sessions:
             return None
-        session = random.choice(self._sessions)  # noqa: S311
+        session = random.choice(self.sessions)  # noqa: S311
         said = (await self.tool(session.token, "whoami", {}))["structuredContent"]
         if said["username"] != session.visit.user.username:
             raise WrongAnswer("the MCP server takes one person for another")
@@ -158,9 +158,9 @@ class Load:
 
     async def note(self) -> str | None:
         """Write a note, and read notes: they are one's own, and what was confirmed is there."""
-        if not self._sessions:
+        if not self.sessions:
             return None
-        session = random.choice(self._sessions)  # noqa: S311
+        session = random.choice(self.sessions)  # noqa: S311
         name, token = session.visit.user.username, session.token
         if self._notes.get(name, 0) < _NOTES:
             await self.tool(token, "add_context", {"name": name, "text": secrets.token_hex(8)})
@@ -191,9 +191,9 @@ class Load:
 
     async def refused(self) -> str | None:
         """No token, or one that is not quite right: never let in, never blamed on anything else."""
-        if not self._sessions:
+        if not self.sessions:
             return None
-        good = random.choice(self._sessions).token  # noqa: S311
+        good = random.choice(self.sessions).token  # noqa: S311
         header, body, signature = good.split(".")
         other = "A" if signature[10] != "A" else "B"
         bad = random.choice(  # noqa: S311
