@@ -13,7 +13,6 @@ from mcp_demo.deploy.system import Deployment
 from mcp_demo.deploy_cli import conclude, table
 from mcp_demo.deploy_progress import live
 
-
 _AWS = Profile("aws", boto3.Session(region_name="eu-central-1"))
 
 
