@@ -14,7 +14,7 @@ from pathlib import Path
 from mcp_demo.local.ports import HOST
 
 _READY_DEADLINE = 40.0
-_STOP_DEADLINE = 3.2  # what is under way gets two seconds; with MiniStack after it all ends within five
+_STOP_DEADLINE = 3.0  # what is under way gets two seconds; with MiniStack after it all ends within five
 _TURN = 0.03
 
 
