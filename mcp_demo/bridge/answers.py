@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from mcp_demo.bridge.context import Bridge, bridge_of
-from mcp_demo.oauth.errors import InvalidClient, OAuthError, TemporarilyUnavailable
+from mcp_demo.oauth.errors import InvalidClient, OAuthError
 from mcp_demo.oauth.redirect_uri import with_parameters
 
 _log = logging.getLogger(__name__)
@@ -75,12 +75,6 @@ async def oauth_error(request: Request, error: Exception) -> Response:
     if error.status == 503:
         headers["Retry-After"] = "2"
     return JSONResponse(error.as_dict(), status_code=error.status, headers=headers)
-
-
-async def store_failed(request: Request, error: Exception) -> Response:
-    """A table that cannot be asked, or refuses to be: nothing was decided, so the same request may work later."""
-    _log.error("no answer from a table at %s: %s", request.url.path, error)
-    return await oauth_error(request, TemporarilyUnavailable("The registry cannot be asked now. Try again."))
 
 
 async def crash(request: Request, error: Exception) -> Response:

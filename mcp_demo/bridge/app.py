@@ -12,7 +12,6 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, asynccontextmanager
 
 import httpx
-from botocore.exceptions import BotoCoreError, ClientError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -86,13 +85,7 @@ def create_app(
     app = Starlette(
         routes=_routes(),
         lifespan=lifespan,
-        exception_handlers={
-            answers.Stop: answers.stop_page,
-            OAuthError: answers.oauth_error,
-            BotoCoreError: answers.store_failed,
-            ClientError: answers.store_failed,
-            Exception: answers.crash,
-        },
+        exception_handlers={answers.Stop: answers.stop_page, OAuthError: answers.oauth_error, Exception: answers.crash},
     )
     app.router.redirect_slashes = False  # a callback with a slash is another address, not one to send a code on to
     app.state.bridge = bridge

@@ -78,7 +78,7 @@ class Bridge:
         try:
             return await anyio.to_thread.run_sync(call)
         except (OSError, BotoCoreError, ClientError) as error:
-            _log.error("a store does not answer: %s", type(error).__name__)
+            _log.error("a store does not answer: %s", error)  # names operation, table and rule, never what is in a row
             raise TemporarilyUnavailable("A part of this service does not answer at the moment.") from error
 
 

@@ -177,6 +177,7 @@ def test_the_bridge_without_its_registry_is_unavailable(run: Run, cloud: Cloud, 
     assert "location" not in page.headers
     assert "temporarily_unavailable" in page.text
     assert httpx.post(f"{run.bridge}/token", data=form, timeout=60).json()["error"] == "invalid_client"
+    assert ("ResourceNotFound" if fault == "dropped" else fault) in cloud.log("bridge")
 
 
 @pytest.mark.parametrize("fault", ["dynamodb:UpdateItem", "dropped"])
