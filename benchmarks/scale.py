@@ -20,6 +20,8 @@ from typing import Any
 import boto3
 import httpx
 
+from benchmarks.pages import write
+from benchmarks.report import machine
 from mcp_demo.bridge.app import create_app
 from mcp_demo.dcr.registration import Registrations
 from mcp_demo.dcr.sweep import Swept, sweep
@@ -227,9 +229,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks scale", description="What the registry costs by size.")
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="numbers of clients, with commas between")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="also put the table into this page")
     options = parser.parse_args(arguments)
     with embedded_dynamodb() as dynamodb:
-        sys.stdout.write("\n".join(table(measure(dynamodb, [int(size) for size in options.sizes.split(",")]))) + "\n")
+        lines = table(measure(dynamodb, [int(size) for size in options.sizes.split(",")]))
+    told = "\n".join([*lines, "", f"On {machine()}."])
+    sys.stdout.write(told + "\n")
+    if options.write:
+        write(options.write, "python -m benchmarks scale", told)
     return 0
 
 
