@@ -116,7 +116,8 @@ def fetch_once(step: Step) -> Flow[Response]:
 def _wait(response: Response) -> float | None:
     """The seconds to wait before asking again; None if the answer stands, or nobody would wait that long."""
     said = response.header("retry-after") or ""
-    if response.status not in (429, 503) or not said.isdecimal() or int(said) > _LONGEST_WAIT:
+    # As a float: of too many digits Python makes no int at all.
+    if response.status not in (429, 503) or not said.isdecimal() or float(said) > _LONGEST_WAIT:
         return None
     return float(said)
 
