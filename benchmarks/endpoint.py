@@ -32,7 +32,7 @@ def measure(
     with _prepared(folder, fresh=any(not question.open for question in asked)) as (servers, tokens):
         for number in range(rounds):
             for question, connections in product(asked, CONNECTIONS):
-                for server, token in _order(question, servers):
+                for server, token in _order(question, connections, servers):
                     cell = Cell(question.name, connections, server.name, token)
                     say(f"round {number + 1} of {rounds}: {question.name}, {server.name}, {token} token")
                     results[cell].append(_ask(server, question, token, connections, tokens, folder))
@@ -48,13 +48,13 @@ def _prepared(folder: Path, *, fresh: bool) -> Generator[tuple[list[Server], Map
         yield servers, {name: Tokens(file, FRESH_TOKENS, issuer.token()) for name in COMMANDS}
 
 
-def _order(question: Question, servers: list[Server]) -> list[tuple[Server, str]]:
+def _order(question: Question, connections: int, servers: list[Server]) -> list[tuple[Server, str]]:
     """Who is asked, with which kinds of tokens, in the order of a round."""
     kinds: dict[str, tuple[str, ...]] = dict.fromkeys(("mcp-demo", "mcp SDK", "FastMCP"), ("known", "fresh"))
     if question.open:
         kinds = dict.fromkeys(kinds, ("none",)) | ({"bare": ("none",)} if question.name == "401 challenge" else {})
     else:
-        kinds |= {"mcp-demo, open": ("none",), "mcp SDK, open": ("none",)}
+        kinds |= {"mcp-demo, open": ("none",)} | ({"mcp SDK, open": ("none",)} if connections > 1 else {})
     return [(server, token) for server in servers for token in kinds.get(server.name, ())]
 
 
