@@ -5,9 +5,7 @@ import html
 import json
 import re
 import secrets
-import socket
 import struct
-import threading
 import time
 from base64 import b32decode, urlsafe_b64decode
 from collections.abc import Callable, Generator
@@ -20,7 +18,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 import boto3
 import httpx
-import uvicorn
 from fastapi import FastAPI
 
 from mcp_demo.local.domain.app import create_app
@@ -142,21 +139,6 @@ def make_client(api: "CognitoIdentityProviderClient", pool_id: str, **changes: A
     }
     made = api.create_user_pool_client(UserPoolId=pool_id, **{**wanted, **changes})["UserPoolClient"]
     return made.get("ClientId", ""), made.get("ClientSecret", "")
-
-
-@contextmanager
-def serving(app: FastAPI) -> Generator[str]:
-    """An app on a real port, for the length of a `with` block."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield f"http://localhost:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
 
 
 class Browser:

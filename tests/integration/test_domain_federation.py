@@ -18,11 +18,11 @@ from domain_harness import (
     make_client,
     make_harness,
     running_harness,
-    serving,
 )
 from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import RSAKey
+from on_a_port import serving
 
 PROVIDER = "Acme"
 

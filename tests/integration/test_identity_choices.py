@@ -5,7 +5,6 @@ People sign in at the stand-in for the pool's domain, with the settings that the
 
 import json
 import re
-import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from importlib import import_module
@@ -16,11 +15,8 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from domain_harness import DOMAIN, PASSWORD, Browser, claims_of, now_totp, serving
-from fastapi import FastAPI, Request
-from fastapi.responses import RedirectResponse
-from joserfc import jwt
-from joserfc.jwk import RSAKey
+from company import SECRET, Company, working_company
+from domain_harness import DOMAIN, PASSWORD, Browser, claims_of, now_totp
 
 from mcp_demo.deploy import choices
 from mcp_demo.deploy.cleanup import remove, take_inventory
@@ -34,7 +30,6 @@ from mcp_demo.errors import SetupError
 from mcp_demo.local.aws_types import TYPE
 from mcp_demo.local.domain.app import create_app
 from mcp_demo.local.ministack import MiniStack, free_port, running_ministack
-from mcp_demo.oauth import pkce
 from mcp_demo.settings import DomainSettings
 
 NAME = "chosen"
@@ -185,42 +180,9 @@ async def test_a_second_factor_is_left_out_offered_or_asked_for(chooser: Chooser
     assert bound(await tokens(browser, response))
 
 
-class Company:
-    """An OpenID Connect provider whose people are always signed in. It checks what a provider has to."""
-
-    def __init__(self, secret: str) -> None:
-        self.url, self.key = "", RSAKey.generate_key(2048, {"kid": "k"})
-        self._secret, self._codes = secret, dict[str, dict[str, str]]()
-        self.app = FastAPI()
-        self.app.get("/.well-known/openid-configuration")(self.metadata)
-        self.app.get("/authorize")(self.authorize)
-        self.app.post("/token")(self.token)
-        self.app.get("/keys")(lambda: {"keys": [self.key.as_dict(private=False)]})
-
-    def metadata(self) -> dict[str, str]:
-        ends = {"authorization_endpoint": "authorize", "token_endpoint": "token", "jwks_uri": "keys"}
-        return {"issuer": self.url, **{name: f"{self.url}/{path}" for name, path in ends.items()}}
-
-    def authorize(self, request: Request) -> RedirectResponse:
-        asked, code = dict(request.query_params), uuid4().hex
-        self._codes[code] = asked
-        return RedirectResponse(f"{asked['redirect_uri']}?code={code}&state={asked['state']}", status_code=302)
-
-    async def token(self, request: Request) -> dict[str, str]:
-        form = {name: str(value) for name, value in (await request.form()).items()}
-        asked = self._codes.pop(form["code"])
-        assert (form["client_id"], form["client_secret"]) == ("the-pool", self._secret)
-        assert pkce.challenge(form["code_verifier"]) == asked["code_challenge"]
-        now = int(time.time())
-        claims = {"iss": self.url, "aud": "the-pool", "sub": "ada-42", "exp": now + 300, "nonce": asked["nonce"]}
-        claims |= {"email": "ada@company.example", "email_verified": True, "name": "Ada"}
-        return {"id_token": jwt.encode({"alg": "RS256", "kid": "k"}, claims, self.key)}
-
-
 @pytest.fixture(scope="module")
 def company() -> Generator[Company]:
-    made = Company("s3cret")
-    with serving(made.app) as made.url:
+    with working_company() as made:
         yield made
 
 
@@ -229,7 +191,7 @@ def openid(chooser: Chooser, company: Company) -> dict[str, str]:
         "OidcIssuer": company.url,
         "OidcName": "Company",
         "OidcClientId": "the-pool",
-        "OidcSecret": chooser.secret("s3cret"),
+        "OidcSecret": chooser.secret(SECRET),
     }
 
 
@@ -266,7 +228,7 @@ async def test_a_secret_changed_at_the_provider_is_read_anew_with_the_next_chang
     assert bound(await by_company(sign_in_pages(chooser, outputs)))
     template = chooser.profile.cloudformation().get_template(StackName=f"{NAME}-identity")
     described = chooser.profile.cloudformation().describe_stacks(StackName=f"{NAME}-identity")
-    assert "s3cret" not in str(template) + str(described)
+    assert SECRET not in str(template) + str(described)
 
 
 def test_a_provider_of_another_name_is_another_provider(chooser: Chooser, company: Company) -> None:
@@ -492,7 +454,7 @@ def test_what_was_chosen_goes_with_the_rest_and_what_is_yours_stays(chooser: Cho
     assert take_inventory(chooser.profile, NAME, chooser.folder).is_empty
     assert not chooser.profile.client("lambda").list_functions()["Functions"]
     kept = chooser.profile.client("secretsmanager").get_secret_value(SecretId=chosen["OidcSecret"])
-    assert kept["SecretString"] == "s3cret"
+    assert kept["SecretString"] == SECRET
 
 
 def _without(pool: dict[str, Any], names: set[str]) -> dict[str, Any]:
