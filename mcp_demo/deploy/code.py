@@ -8,18 +8,24 @@ from botocore.exceptions import ClientError
 from mcp_demo.deploy.package import Package
 from mcp_demo.deploy.profile import Profile
 from mcp_demo.deploy.stacks import Plan
+from mcp_demo.errors import SetupError
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 
 def upload(profile: Profile, name: str, package: Package) -> str:
-    """Put a zip where Lambda reads it; a zip of the same name is the same zip. Returns the bucket."""
+    """Put a zip where Lambda reads it; a zip of the same name is the same zip. Returns the bucket.
+
+    Raises:
+        SetupError: Somebody else has a bucket of this name.
+    """
     bucket, s3 = code_bucket(profile, name), profile.client("s3")
+    # First, since anybody can foresee the name, make the bucket in an account of theirs, and let us find a zip there.
+    _make_bucket(s3, bucket, profile.session.region_name or "us-east-1")
     try:
         s3.head_object(Bucket=bucket, Key=package.key)
     except ClientError:
-        _make_bucket(s3, bucket, profile.session.region_name or "us-east-1")
         s3.put_object(Bucket=bucket, Key=package.key, Body=package.content)
     return bucket
 
@@ -67,7 +73,13 @@ def _make_bucket(s3: "S3Client", bucket: str, region: str) -> None:
         else:
             s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": region})  # pyright: ignore[reportArgumentType]
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") != "BucketAlreadyOwnedByYou":
+        code = error.response.get("Error", {}).get("Code")
+        if code == "BucketAlreadyExists":
+            raise SetupError(
+                f"The bucket {bucket} is in somebody else's account: code in it would run as yours.",
+                "Deploy under another --name.",
+            ) from None
+        if code != "BucketAlreadyOwnedByYou":
             raise
     s3.put_public_access_block(
         Bucket=bucket,
