@@ -9,10 +9,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-
-from playwright.sync_api import Error, Locator, Page, Request, sync_playwright
+from typing import TYPE_CHECKING
 
 from mcp_demo.client.errors import SignInFailed
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page, Request
 
 _USERNAME = 'input[name="username"]:visible, input[autocomplete="username"]:visible'
 _PASSWORD = 'input[type="password"]:visible'  # noqa: S105 - a selector
@@ -43,7 +45,7 @@ class HeadlessBrowser:
         *,
         executable: str | Path | None = None,
         approve: bool = True,
-        on_page: Callable[[Page], None] | None = None,
+        on_page: "Callable[[Page], None] | None" = None,
         timeout: float = 45.0,
     ) -> None:
         self._username, self._password, self._approve = username, password, approve
@@ -55,6 +57,10 @@ class HeadlessBrowser:
         Raises:
             SignInFailed: The credentials were refused, or the pages lead nowhere.
         """
+        try:
+            from playwright.sync_api import Error, sync_playwright
+        except ModuleNotFoundError:
+            raise SignInFailed("To sign in without anybody takes Playwright: pip install 'mcp-demo[local]'.") from None
         with sync_playwright() as playwright:
             executable = str(self._executable) if self._executable else None
             browser = playwright.chromium.launch(executable_path=executable, args=_ARGUMENTS)
@@ -65,10 +71,12 @@ class HeadlessBrowser:
             finally:
                 browser.close()
 
-    def _sign_in(self, page: Page, url: str, redirect_uri: str) -> str:
+    def _sign_in(self, page: "Page", url: str, redirect_uri: str) -> str:
+        from playwright.sync_api import Error
+
         returned: list[str] = []
 
-        def watch(request: Request) -> None:
+        def watch(request: "Request") -> None:
             if request.is_navigation_request() and request.url.partition("?")[0] == redirect_uri.partition("?")[0]:
                 returned.append(request.url)
 
@@ -98,14 +106,14 @@ class HeadlessBrowser:
             raise SignInFailed(f"The sign-in stopped at a page called {page.title()!r}.")
         return returned[0]
 
-    def _type(self, page: Page) -> None:
+    def _type(self, page: "Page") -> None:
         field = page.locator(_USERNAME)
         if field.count() and not field.first.input_value():
             field.first.fill(self._username)
         page.locator(_PASSWORD).first.fill(self._password)
         page.locator(_PASSWORD).first.press("Enter", no_wait_after=True)
 
-    def _decision(self, page: Page) -> Locator | None:
+    def _decision(self, page: "Page") -> "Locator | None":
         for name in _APPROVE if self._approve else _DENY:
             button = page.get_by_role("button", name=name, exact=True)
             if button.count():
@@ -113,7 +121,7 @@ class HeadlessBrowser:
         return None
 
 
-def settle(page: Page, act: Callable[[], object], is_over: Callable[[], bool], *, seconds: float = _SLOW) -> None:
+def settle(page: "Page", act: Callable[[], object], is_over: Callable[[], bool], *, seconds: float = _SLOW) -> None:
     """Do something that leads to another page, and wait until that is there, or all is over.
 
     Over is the way to a redirect URI once the browser has been sent there. Who listens there gets a moment to answer,
@@ -124,10 +132,10 @@ def settle(page: Page, act: Callable[[], object], is_over: Callable[[], bool], *
     """
     ends: list[object] = []
 
-    def loaded(page: Page) -> None:
+    def loaded(page: "Page") -> None:
         ends.append(page)
 
-    def failed(request: Request) -> None:
+    def failed(request: "Request") -> None:
         if request.is_navigation_request() and request.frame == page.main_frame:
             ends.append(request)
 
