@@ -34,6 +34,7 @@ _MAX_KEYS = 16 * 1024
 _UNLABELLED = 300.0
 _LONGEST = 86_400.0
 _MOST = 500
+_TURN = 3.0  # as often as an allowance lets a host be asked
 Kind = Literal["client", "keys"]
 _MAX_AGE = re.compile(r"(s-maxage|max-age)=\"?([0-9]{1,9})\"?")
 
@@ -54,6 +55,15 @@ class Trust:
         """Whether documents of a host are accepted."""
         listed = not self.welcome or any(_matches(host, pattern) for pattern in self.welcome)
         return listed and not any(_matches(host, pattern) for pattern in self.blocked)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A document, until when it is good, and when it was last asked for."""
+
+    good_until: float
+    value: Any
+    asked: float
 
 
 class Documents:
@@ -83,7 +93,7 @@ class Documents:
         self._clock = clock
         self._allowance = Allowance(clock)
         # By what was read from the URL too: anybody may name the document of another as the place of his keys.
-        self._kept: OrderedDict[tuple[Kind, str], tuple[float, Any]] = OrderedDict()
+        self._kept: OrderedDict[tuple[Kind, str], _Kept] = OrderedDict()
 
     async def client(self, url: str) -> Client:
         """The client that a document describes.
@@ -117,12 +127,11 @@ class Documents:
 
     async def _get(self, kind: Kind, url: str, max_bytes: int, read: Callable[[object], Any]) -> Any:
         now = self._clock()
-        good_until, value = self._kept.get((kind, url), (0.0, None))
-        if now < good_until:
-            return value
+        kept = self._kept.get((kind, url))
+        if kept is not None and now < kept.good_until:
+            return kept.value
         host = urlsplit(url).hostname or ""
-        # A stack on one machine asks only itself.
-        if not (self._allow_loopback and is_loopback_host(host)) and not self._allowance.take(host):
+        if not self._may_ask((kind, url), host, now):
             raise InvalidClient(f"Documents of {host} are asked for too often. Try again in a minute.", status=429)
         try:
             fetched = await self._fetcher.get(url, max_bytes=max_bytes)
@@ -132,10 +141,20 @@ class Documents:
         seconds = freshness(fetched.headers, now)
         self._kept.pop((kind, url), None)
         if seconds > 0:
-            self._kept[kind, url] = (now + seconds, value)
+            self._kept[kind, url] = _Kept(now + seconds, value, now)
             while len(self._kept) > _MOST:
                 self._kept.popitem(last=False)
         return value
+
+    def _may_ask(self, name: tuple[Kind, str], host: str, now: float) -> bool:
+        if self._allow_loopback and is_loopback_host(host):
+            return True  # a stack on one machine asks only itself
+        known = self._kept.get(name)
+        # What was good before has a turn of its own, or who asks for things that are not there would shut out a client.
+        if known is not None and now - known.asked >= _TURN:
+            self._kept[name] = replace(known, asked=now)
+            return True
+        return self._allowance.take(host)
 
 
 def freshness(headers: Mapping[str, str], now: float) -> float:

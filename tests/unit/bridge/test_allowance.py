@@ -8,7 +8,7 @@ from document_server import serving_documents
 
 from mcp_demo.bridge.allowance import Allowance
 from mcp_demo.bridge.cimd import Documents
-from mcp_demo.bridge.fetch import Fetcher
+from mcp_demo.bridge.fetch import Fetched, Fetcher, FetchFailed
 from mcp_demo.oauth.errors import InvalidClient
 
 
@@ -86,3 +86,46 @@ async def test_what_is_kept_needs_no_allowance_and_this_machine_none_either() ->
         for _ in range(30):
             await fresh.client(server.url)
         assert len(server.requests) == 31
+
+
+class _Fetcher(Fetcher):
+    """Has one document, and nothing else."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.has = {_APP}
+
+    async def get(self, url: str, *, max_bytes: int) -> Fetched:
+        self.asked.append(url)
+        if url not in self.has:
+            raise FetchFailed("there is none")
+        document = {"client_id": url, "client_name": "App", "redirect_uris": ["https://app.example/callback"]}
+        return Fetched(document, {"cache-control": "max-age=300"})
+
+
+_APP = "https://app.example/client.json"
+
+
+@pytest.mark.parametrize("stranger", ["https://app.example/{}", "https://a{}.example/x"])
+async def test_who_asks_for_what_is_not_there_shuts_out_no_client_that_was_here_before(stranger: str) -> None:
+    clock, fetcher = _Clock(), _Fetcher()
+    documents = Documents(fetcher, clock=clock)
+    assert (await documents.client(_APP)).client_name == "App"
+    clock.now += 301
+    for number in range(130):
+        with pytest.raises(InvalidClient):
+            await documents.client(stranger.format(number))
+    assert (await documents.client(_APP)).client_name == "App"
+    assert fetcher.asked.count(_APP) == 2
+
+
+async def test_what_was_good_before_has_one_turn_and_then_the_allowance_of_its_host() -> None:
+    clock, fetcher = _Clock(), _Fetcher()
+    documents = Documents(fetcher, clock=clock)
+    await documents.client(_APP)
+    clock.now += 301
+    fetcher.has.clear()
+    for _ in range(50):
+        with pytest.raises(InvalidClient):
+            await documents.client(_APP)
+    assert len(fetcher.asked) == 1 + 1 + 20
