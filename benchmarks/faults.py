@@ -9,7 +9,8 @@ import os
 import resource
 import secrets
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from mcp_demo.deploy.files import write_private
@@ -53,29 +54,50 @@ class Fault:
     seconds: float = 4.0
 
 
-def _paused(*names: str) -> Make:
-    async def make(system: System, seconds: float) -> None:
-        pids = [system.pid(name) for name in names]
+@contextmanager
+def paused(system: System, *names: str) -> Generator[None]:
+    """Processes that live and do not answer."""
+    pids = [system.pid(name) for name in names]
+    for pid in pids:
+        os.killpg(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
         for pid in pids:
-            os.killpg(pid, signal.SIGSTOP)
-        try:
+            os.killpg(pid, signal.SIGCONT)
+
+
+@contextmanager
+def disk_full(system: System, *names: str) -> Generator[None]:
+    """No file of these processes may grow: each write fails, as on a full disk."""
+    pids = [system.pid(name) for name in names]
+    before = [resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY)) for pid in pids]
+    try:
+        yield
+    finally:
+        for pid, limits in zip(pids, before, strict=True):
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+
+
+async def kill(system: System, *names: str, seconds: float = 0.0) -> None:
+    """Kill parts, and start them again after some seconds; back once they answer."""
+    chosen = [system.part(name) for name in names]
+    for child in chosen:
+        child.process.kill()
+    await asyncio.sleep(seconds)
+    await asyncio.to_thread(_start, chosen)
+
+
+def _during(fault: Callable[..., AbstractContextManager[None]], *names: str) -> Make:
+    async def make(system: System, seconds: float) -> None:
+        with fault(system, *names):
             await asyncio.sleep(seconds)
-        finally:
-            for pid in pids:
-                os.killpg(pid, signal.SIGCONT)
 
     return make
 
 
 def _killed(*names: str) -> Make:
-    async def make(system: System, seconds: float) -> None:
-        chosen = [system.part(name) for name in names]
-        for child in chosen:
-            child.process.kill()
-        await asyncio.sleep(seconds / 2)
-        await asyncio.to_thread(_start, chosen)
-
-    return make
+    return lambda system, seconds: kill(system, *names, seconds=seconds / 2)
 
 
 def _start(chosen: list[Child]) -> None:
@@ -101,29 +123,14 @@ def _keys(*, lost: bool) -> Make:
     return make
 
 
-def _disk_full(*names: str) -> Make:
-    """No file of these processes may grow: each write fails, as on a full disk."""
-
-    async def make(system: System, seconds: float) -> None:
-        pids = [system.pid(name) for name in names]
-        before = [resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY)) for pid in pids]
-        try:
-            await asyncio.sleep(seconds)
-        finally:
-            for pid, limits in zip(pids, before, strict=True):
-                resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
-
-    return make
-
-
 STAYING = (
-    Fault("user-pool domain slow: answers after seconds", _paused("domain")),
-    Fault("user-pool domain stops answering for longer than the bridge waits", _paused("domain"), 12.0),
-    Fault("embedded AWS stops answering: user pool, JWKS, DynamoDB, Lambda, API Gateway", _paused("aws")),
-    Fault("bridge stops answering", _paused("bridge")),
-    Fault("MCP server stops answering", _paused("server")),
-    Fault("disk full for the MCP server", _disk_full("server")),
-    Fault("disk full for the user-pool domain", _disk_full("domain")),
+    Fault("user-pool domain slow: answers after seconds", _during(paused, "domain")),
+    Fault("user-pool domain stops answering for longer than the bridge waits", _during(paused, "domain"), 12.0),
+    Fault("embedded AWS stops answering: user pool, JWKS, DynamoDB, Lambda, API Gateway", _during(paused, "aws")),
+    Fault("bridge stops answering", _during(paused, "bridge")),
+    Fault("MCP server stops answering", _during(paused, "server")),
+    Fault("disk full for the MCP server", _during(disk_full, "server")),
+    Fault("disk full for the user-pool domain", _during(disk_full, "domain")),
 )
 ENDING = (
     Fault("user-pool domain killed, started again", _killed("domain")),

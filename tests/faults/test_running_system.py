@@ -1,17 +1,13 @@
 """Faults made on the processes of a running system, and what callers see of them."""
 
 import asyncio
-import os
-import resource
-import signal
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
 
 import httpx
 import pytest
 
-from benchmarks.faults import System
+from benchmarks.faults import System, disk_full, kill, paused
 from benchmarks.logins import make_users, several_bridges
 from benchmarks.mixed import Excused, Load
 from benchmarks.soak import end, registration_endpoint
@@ -29,26 +25,6 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Generator[System]:
         yield System(*running)
 
 
-@contextmanager
-def disk_full(pid: int) -> Generator[None]:
-    """No file of this process may grow."""
-    before = resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
-    try:
-        yield
-    finally:
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
-
-
-@contextmanager
-def stopped(pid: int) -> Generator[None]:
-    """A process group that does not answer."""
-    os.killpg(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.killpg(pid, signal.SIGCONT)
-
-
 async def visited(system: System, transport: httpx.AsyncHTTPTransport) -> Visitor:
     http = httpx.AsyncClient(transport=transport, timeout=30)
     return Visitor(system.run, system.run.user, http, Patience(tries=1), asyncio.Semaphore(10))
@@ -61,11 +37,27 @@ async def test_logins_at_bridges_that_are_killed_and_replaced_are_neither_lost_n
     await asyncio.to_thread(children.wait_until_healthy, system.processes.parts)
 
 
+async def test_a_login_goes_on_after_bridge_and_server_are_killed_between_any_two_steps(system: System) -> None:
+    async with browsers(10) as transport:
+        visit = await visited(system, transport)
+        page = await visit.to_the_sign_in_page()
+        await kill(system, "bridge", "server")
+        code = await visit.code(page)
+        await kill(system, "bridge", "server")
+        issued = await visit.tokens(code)
+        await kill(system, "bridge", "server")
+        renewed = await visit.refreshed(issued["refresh_token"])
+        load = Load(system.run, [], transport, asyncio.Semaphore(10), "")
+        for tokens in (issued, renewed):
+            known = await load.tool(tokens["access_token"], "whoami", {})
+            assert known["structuredContent"]["username"] == system.run.user.username
+
+
 async def test_a_sign_in_that_a_full_disk_cannot_keep_says_so_and_works_once_there_is_room(system: System) -> None:
     async with browsers(10) as transport:
         visit = await visited(system, transport)
         page = await visit.to_the_sign_in_page()
-        with disk_full(system.pid("domain")), pytest.raises(LoginLost, match=r"503 .*This sign-in cannot be kept"):
+        with disk_full(system, "domain"), pytest.raises(LoginLost, match=r"503 .*This sign-in cannot be kept"):
             await visit.code(page)
         assert await (await visited(system, transport)).log_in()
 
@@ -76,7 +68,7 @@ async def test_a_note_that_a_full_disk_cannot_keep_is_refused_and_the_rest_stays
         token = (await visit.log_in())["access_token"]
         load = Load(system.run, [], transport, asyncio.Semaphore(10), "")
         await load.tool(token, "add_context", {"name": "kept", "text": "kept"})
-        with disk_full(system.pid("server")), pytest.raises(Excused, match="nothing was changed"):
+        with disk_full(system, "server"), pytest.raises(Excused, match="nothing was changed"):
             for _ in range(9):
                 await load.tool(token, "add_context", {"name": "lost", "text": "x" * 1900})
         kept = (await load.tool(token, "list_contexts", {}))["structuredContent"]["contexts"]
@@ -87,7 +79,7 @@ async def test_while_the_registry_does_not_answer_a_sign_in_stops_with_a_reason(
     async with browsers(10) as transport:
         visit = await visited(system, transport)
         visit.client_id = "dcr_0"  # one of the table, not of the settings
-        with stopped(system.pid("aws")), pytest.raises(LoginLost, match="503 This sign-in cannot start A part of"):
+        with paused(system, "aws"), pytest.raises(LoginLost, match="503 This sign-in cannot start A part of"):
             await visit.to_the_sign_in_page()
         with pytest.raises(LoginLost, match="400 We do not know this application"):
             await visit.to_the_sign_in_page()
