@@ -170,6 +170,18 @@ async def test_nobody_acts_but_the_requesting_client_itself(harness: Harness, br
     refused(await server.derive(subject, ClientId=harness.public, ClientSecret=None))  # lacks the flow
 
 
+@pytest.mark.parametrize("secret", [None, ""])
+async def test_a_client_without_a_secret_exchanges_nothing(
+    secret: str | None, harness: Harness, browser: Browser
+) -> None:
+    subject = (await signed_in(harness, scope=READ))["access_token"]
+    public = make_client(
+        harness.api, harness.settings.user_pool_id, ExplicitAuthFlows=[IMPERSONATION], AllowedOAuthScopes=[READ]
+    )
+    anybody = Server(browser, *public)
+    assert "secret" in refused(await anybody.derive(subject, ClientSecret=secret, ActorToken=None, ActorTokenType=None))
+
+
 async def test_who_acts_is_no_matter_of_the_request(harness: Harness, browser: Browser, server: Server) -> None:
     subject = (await signed_in(harness, scope=READ))["access_token"]
     spoofed = {"act": {"sub": "root"}, "Act": {"sub": "root"}, "MayAct": {"sub": "root"}, "Sub": "root"}

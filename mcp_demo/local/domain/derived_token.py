@@ -123,7 +123,8 @@ def _client(parts: Parts, wanted: Wanted) -> AppClient:
     client = parts.pool.app_client(wanted.client_id)
     if client is None:
         raise Refused("ResourceNotFoundException", "There is no such app client.")
-    if not hmac.compare_digest((client.secret or "").encode(), wanted.client_secret.encode()):
+    # A client without a secret proves nothing by leaving it out.
+    if not client.secret or not hmac.compare_digest(client.secret.encode(), wanted.client_secret.encode()):
         raise Refused("NotAuthorizedException", "The app client's secret is wrong or missing.")
     kind = "IMPERSONATION" if wanted.actor_token is None else "DELEGATION"
     if f"ALLOW_TOKEN_EXCHANGE_{kind}" not in client.auth_flows:
