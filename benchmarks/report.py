@@ -33,8 +33,8 @@ right one, status and body, byte for byte; a wrong one would have ended the run.
 What makes our server quick: the signature of a token is verified once, and what the token said is remembered by its
 digest (keys and times are asked anew each time); a fresh token is parsed once; challenges and documents are bytes since
 the start; since 2026-07-28 headers tell which scopes a request needs, so its body is left to the SDK, which compares
-the two; what lives as long as the process is left out of garbage collections. Most of an authorized call is the SDK's own
-transport: a fresh token cannot cost less than its RSA signature, and weighs the more the leaner that transport gets.
+the two; what lives as long as the process is left out of garbage collections. Most of an authorized call is the SDK's
+own transport: a fresh token cannot cost less than its RSA signature, which weighs the more the leaner the rest gets.
 """
 
 

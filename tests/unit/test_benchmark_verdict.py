@@ -82,7 +82,12 @@ def test_a_wrong_answer_ends_the_run(tmp_path: Path, status: int, answer: bytes)
 )
 def test_an_answer_that_lacks_the_tools_is_not_right(document: object, monkeypatch: pytest.MonkeyPatch) -> None:
     question = next(question for question in requests.questions() if question.name.startswith("tools/list"))
-    monkeypatch.setattr(httpx, "request", lambda *_, **__: httpx.Response(200, json=document))
+    answer = httpx.Response(200, json=document)
+
+    def answers(*_: object, **__: object) -> httpx.Response:
+        return answer
+
+    monkeypatch.setattr(httpx, "request", answers)
     with pytest.raises(WrongAnswer):
         requests.right_answer(1, question, "token")
 
