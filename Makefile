@@ -2,8 +2,10 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PY := .venv/bin/python
 STAMP := .venv/.installed
+# Its dependencies are pinned to the digit, so it has an environment of its own.
+CHECKOV := .venv/checkov
 
-.PHONY: help setup demo test lab check official targets score notebooks api parity env-example lock clean
+.PHONY: help setup demo test lab check official targets score notebooks api parity diagrams bench soak env-example lock clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -27,12 +29,18 @@ test: setup ## All tests
 lab: setup ## JupyterLab on the first notebook
 	.venv/bin/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_start_here.ipynb
 
-check: setup ## Format, lint, types, import rules, templates
+$(CHECKOV)/.installed: infrastructure/checkov.txt $(STAMP)
+	.venv/bin/uv venv --quiet --clear --python $(PY) $(CHECKOV)
+	.venv/bin/uv pip sync --quiet --require-hashes --python $(CHECKOV)/bin/python infrastructure/checkov.txt
+	@touch $@
+
+check: setup $(CHECKOV)/.installed ## Format, lint, types, import rules, templates
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check --no-cache .
 	.venv/bin/pyright
 	.venv/bin/lint-imports
 	.venv/bin/cfn-lint infrastructure/*.yaml
+	$(CHECKOV)/bin/checkov --skip-download --quiet --compact --framework cloudformation --directory infrastructure
 
 official: setup ## The official MCP suite over our client and bridge; writes docs/official.md
 	$(PY) -m conformance.official --write docs/official.md
@@ -51,6 +59,15 @@ api: setup ## Renew docs/api.md from the docstrings
 
 parity: setup ## Renew docs/parity.md from the rows and the tests
 	$(PY) docs/parity.py
+
+diagrams: setup ## Renew docs/architecture.md from the templates
+	$(PY) docs/diagrams.py
+
+bench: setup ## Measure how fast it is, beside peers; renews docs/performance.md
+	$(PY) -m benchmarks --write docs/performance.md
+
+soak: setup ## Ten minutes of mixed load with faults
+	$(PY) -m benchmarks soak --minutes 10
 
 env-example: ## Renew .env.example from the settings classes
 	$(PY) -m mcp_demo.deploy.example > .env.example
