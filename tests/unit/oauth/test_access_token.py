@@ -1,7 +1,7 @@
 import hashlib
 import hmac
 import json
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any, get_args
 
@@ -383,6 +383,23 @@ def test_nothing_shows_the_token() -> None:
     unverified = access_token.read(token)
     shown = repr(unverified) + repr(judge(token)) + str(TokenRejected("signature"))
     assert not any(part in shown for part in token.split("."))
+
+
+def by_spelling_it_again(segment: str) -> bytes | None:
+    try:
+        data = urlsafe_b64decode(segment.encode("ascii") + b"=" * (-len(segment) % 4))
+    except ValueError:
+        return None
+    return data if b64(data) == segment else None
+
+
+@given(st.text("AQgw-_+/=. \n\0é9z", max_size=9) | st.binary(max_size=40).map(b64))
+def test_only_the_one_spelling_of_its_octets_is_decoded(segment: str) -> None:
+    try:
+        data = access_token._decode(segment)  # pyright: ignore[reportPrivateUsage]
+    except TokenRejected:
+        data = None
+    assert data == by_spelling_it_again(segment)
 
 
 @given(st.text(max_size=200))
