@@ -50,6 +50,10 @@ _CORS = Middleware(
     expose_headers=["WWW-Authenticate", "Retry-After"],
     max_age=600,
 )
+# When the user pool is slow, requests wait here, where giving up costs nothing: a code that was sent on may be spent
+# although no answer came, and then the person has to sign in again.
+_AT_ONCE = httpx.Limits(max_connections=32)
+_PATIENCE = httpx.Timeout(5.0, connect=2.0, pool=3.0)
 _ANY = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")  # the endpoint itself refuses all but POST, in JSON
 
 
@@ -73,7 +77,7 @@ def create_app(
         clock: Seconds since the epoch.
     """
     settings = settings or BridgeSettings.load()
-    pool = http or httpx.AsyncClient(timeout=httpx.Timeout(6.0, connect=3.0), follow_redirects=False)
+    pool = http or httpx.AsyncClient(timeout=_PATIENCE, limits=_AT_ONCE, follow_redirects=False)
     fetcher = fetcher or Fetcher(allow_loopback=settings.loopback_documents)
     bridge = _bridge(settings, (registry, families), pool, fetcher, clock)
 

@@ -1,6 +1,9 @@
 """The bridge when its tables are throttled, its keys are gone, its clock is off, or the person clicks twice."""
 
+import asyncio
+import json
 import secrets
+from contextlib import suppress
 from typing import Any
 
 import boto3
@@ -175,6 +178,36 @@ async def test_a_browser_that_keeps_no_cookie_is_told_so() -> None:
         assert stopped.status_code == 400
         assert "cookies are switched off" in stopped.text
         assert "location" not in stopped.headers
+
+
+async def test_a_crowd_waits_in_the_bridge_and_not_with_codes_that_are_spent() -> None:
+    under_way, most = 0, 0
+
+    async def slow_pool(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal under_way, most
+        with suppress(asyncio.IncompleteReadError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+                await reader.readexactly(int(length.partition(b":")[2]))
+                under_way += 1
+                most = max(most, under_way)
+                await asyncio.sleep(0.05)
+                under_way -= 1
+                body = json.dumps(TOKENS).encode()
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+        writer.close()
+
+    server = await asyncio.start_server(slow_pool, "127.0.0.1", 0)
+    domain = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with browser() as visit:
+        codes = [await code_of(visit) for _ in range(80)]
+    async with server:
+        app = create_app(settings(domain=domain), registry=FixedRegistry([APP]))
+        transport = httpx.ASGITransport(app=app)
+        async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url=BRIDGE) as visit:
+            answers = await asyncio.gather(*(visit.post("/token", data=exchange(code)) for code in codes))
+    assert {answer.status_code for answer in answers} == {200}
+    assert most <= 32
 
 
 async def test_a_user_pool_that_is_down_ends_neither_grant_nor_login() -> None:
