@@ -33,13 +33,19 @@ def deploy(
         list[str] | None,
         typer.Option("--set", metavar="STACK.PARAMETER=VALUE", help="A parameter of a template, like identity.Mfa=ON."),
     ] = None,
-    harden: Annotated[bool, typer.Option("--harden", help="Alarms, dashboard and firewall, too.")] = False,
+    harden: Annotated[
+        bool | None,
+        typer.Option(
+            "--harden/--no-harden", show_default=False, help="Alarms, dashboard and firewall, too; or no more."
+        ),
+    ] = None,
     demo_user: Annotated[bool, typer.Option("--demo-user", help="Make a user `demo` and print its password.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
     state: State = None,
 ) -> None:
     """Bring the CloudFormation stacks to the state of their templates, and write the settings of the parts."""
     from mcp_demo.deploy import choices
+    from mcp_demo.deploy.hardening import remove_hardening
     from mcp_demo.deploy.profile import aws_failures
     from mcp_demo.deploy.system import System, deploy_system, is_deployed, is_serverless
     from mcp_demo.deploy.users import ensure_demo_user
@@ -48,14 +54,17 @@ def deploy(
         chosen = choices.read(choose or [])
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--set") from None
+    if harden is False and "hardening" in chosen:
+        raise typer.BadParameter("--no-harden removes the stack that hardening.* is about. Give one of them.")
     target, endpoints, folder = _target(profile, state, mcp_url, bridge_url, static_url)
     if profile == "aws":
         endpoints = replace(endpoints, downstream=downstream_url)
     with aws_failures():
-        hardened = harden or "hardening" in chosen or is_deployed(target, name, "hardening")
+        there = is_deployed(target, name, "hardening")
+        hardened = (there or "hardening" in chosen) if harden is None else harden
         serverless = is_serverless(target, name) if profile == "local" else not (mcp_url or bridge_url)
     if dry_run:
-        _preview(System(target, endpoints, name, chosen, serverless, hardened))
+        _preview(System(target, endpoints, name, chosen, serverless, hardened), removed=there and not hardened)
         return
     from mcp_demo.deploy_progress import live
 
@@ -63,6 +72,9 @@ def deploy(
         deployment = deploy_system(
             target, endpoints, folder, progress, name, choices=chosen, serverless=serverless, hardened=hardened
         )
+        if there and not hardened:
+            remove_hardening(target, name, progress)
+            deployment = replace(deployment, changed=True)
     conclude(deployment, target, name, folder)
     if demo_user:
         with aws_failures():
@@ -141,10 +153,12 @@ def _target(
     return Profile.local(run.aws), run.endpoints(), settings
 
 
-def _preview(system: "System") -> None:
-    from mcp_demo.deploy.preview import preview_system
+def _preview(system: "System", *, removed: bool) -> None:
+    from mcp_demo.deploy.preview import Preview, preview_system
+    from mcp_demo.deploy.system import stack_name
 
-    for stack in preview_system(system):
+    gone = [Preview(stack_name(system.name, "hardening"), "would be removed")] if removed else []
+    for stack in preview_system(system) + gone:
         for line in table(stack):
             say(line)
     note("Nothing was changed: this is what CloudFormation says of change sets that are deleted again.")

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from mcp_demo.deploy.profile import Profile
-from mcp_demo.deploy.stacks import Outcome, Plan, Progress, deploy
+from mcp_demo.deploy.profile import Profile, aws_failures
+from mcp_demo.deploy.stacks import Outcome, Plan, Progress, delete, deploy
 from mcp_demo.deploy.templates import template
 
 STACK = "hardening"
@@ -33,6 +33,16 @@ def deploy_hardening(
     """
     plan = hardening_plan(profile, outputs, name, chosen or {}, serverless=serverless)
     return deploy(profile.cloudformation(), plan, progress)
+
+
+def remove_hardening(profile: Profile, name: str, progress: Progress) -> None:
+    """Remove what watches and shields; nothing else needs it.
+
+    Raises:
+        SetupError: AWS cannot be used, or a resource could not be deleted: names it.
+    """
+    with aws_failures():
+        delete(profile.cloudformation(), f"{name}-{STACK}", progress)
 
 
 def hardening_plan(

@@ -114,6 +114,12 @@ def test_the_policies_are_enough_to_preview_deploy_update_look_and_clean_up(call
     assert "Deployed." in caller.fine("deploy", "--set", "identity.Mfa=ON", "--set", "hardening.Firewall=on")
     assert "Nothing changed." in caller.fine("deploy")
     assert caller.fine("status").count("_COMPLETE") == 5
+    assert "mcp-demo-hardening  would be removed" in caller.fine("deploy", "--no-harden", "--dry-run")
+    assert "Deployed." in caller.fine("deploy", "--no-harden")
+    assert caller.fine("status").count("_COMPLETE") == 4
+    assert "Nothing changed." in caller.fine("deploy", "--no-harden")
+    assert caller.run("deploy", "--no-harden", "--set", "hardening.Firewall=on")[0] == 2
+    caller.fine("deploy", "--harden")
     caller.become([_policy("ci")])
     assert caller.fine("status").count("_COMPLETE") == 5
     caller.become([_policy("cleanup")])
