@@ -276,6 +276,11 @@ def test_too_many_registrations_are_told_to_wait(tmp_path_factory: pytest.TempPa
     with deployed(tmp_path_factory.mktemp("throttled"), {"RequestsPerSecond": "1", "Burst": "2"}) as aws:
         with httpx.Client(timeout=30, trust_env=False) as http:
             answers = [http.post(aws.endpoint, json={"redirect_uris": [CALLBACK]}) for _ in range(4)]
+            ours = answers[0].json()
+            change = {"redirect_uris": [CALLBACK], "client_id": ours["client_id"]}
+            token = bearer(ours["registration_access_token"])
+            changes = [http.put(ours["registration_client_uri"], json=change, headers=token) for _ in range(4)]
+        assert {200, 429} == {answer.status_code for answer in changes}  # each may send a mail, as a registration does
         refused = [answer for answer in answers if answer.status_code != 201]
         assert len(refused) < len(answers)
         assert {answer.status_code for answer in refused} == {429}
