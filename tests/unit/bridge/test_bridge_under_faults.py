@@ -182,9 +182,11 @@ async def test_a_browser_that_keeps_no_cookie_is_told_so() -> None:
 
 async def test_a_crowd_waits_in_the_bridge_and_not_with_codes_that_are_spent() -> None:
     under_way, most = 0, 0
+    connections: list[asyncio.Task[None] | None] = []
 
     async def slow_pool(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal under_way, most
+        connections.append(asyncio.current_task())
         with suppress(asyncio.IncompleteReadError):
             while head := await reader.readuntil(b"\r\n\r\n"):
                 length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
@@ -196,6 +198,7 @@ async def test_a_crowd_waits_in_the_bridge_and_not_with_codes_that_are_spent() -
                 body = json.dumps(TOKENS).encode()
                 writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
         writer.close()
+        await writer.wait_closed()
 
     server = await asyncio.start_server(slow_pool, "127.0.0.1", 0)
     domain = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -206,6 +209,7 @@ async def test_a_crowd_waits_in_the_bridge_and_not_with_codes_that_are_spent() -
         transport = httpx.ASGITransport(app=app)
         async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url=BRIDGE) as visit:
             answers = await asyncio.gather(*(visit.post("/token", data=exchange(code)) for code in codes))
+        await asyncio.gather(*(task for task in connections if task))
     assert {answer.status_code for answer in answers} == {200}
     assert most <= 32
 
