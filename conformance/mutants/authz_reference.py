@@ -298,7 +298,7 @@ def _with_registration(bridge: ASGIApp, registrations: Registrations) -> ASGIApp
 def _operation(method: str, event: dict[str, Any], registrations: Registrations) -> dict[str, Any]:
     own, token = dcr_http.client_id(event), dcr_http.bearer_token(event)
     if method == "POST":
-        return dcr_http.answer("register", event, 201, lambda: registrations.register(dcr_http.json_body(event), token))
+        return dcr_http.answer("register", event, 201, lambda: registrations.register(dcr_http.json_body(event)))
     if method == "GET":
         return dcr_http.answer("read", event, 200, lambda: registrations.read(own, token))
     if method == "PUT":
