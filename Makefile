@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 # Its dependencies are pinned to the digit, so it has an environment of its own.
 CHECKOV := .venv/checkov
 
-.PHONY: help setup demo test lab check official targets score notebooks api parity diagrams bench soak env-example lock clean
+.PHONY: help setup demo test lab check official targets score notebooks api parity diagrams bench soak fuzz secrets audit sbom env-example lock clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -68,6 +68,21 @@ bench: setup ## Measure how fast it is, beside peers; renews docs/performance.md
 
 soak: setup ## Ten minutes of mixed load with faults
 	$(PY) -m benchmarks soak --minutes 10
+
+fuzz: setup ## Fuzz every parser, and show a million hostile tokens to the verifier (half an hour)
+	$(PY) tests/fuzz/guided.py --seconds 60 --seed 1
+	$(PY) tests/fuzz/hostile_tokens.py --number 1000000 --seed 1
+
+secrets: setup ## Look for secrets among the files
+	$(PY) tests/supply_chain/secret_scan.py
+
+audit: setup ## Look for known vulnerabilities; fails where no service can be reached
+	$(PY) tests/supply_chain/audit.py
+
+sbom: setup ## Bill of materials, dist/sbom.json
+	mkdir -p dist
+	.venv/bin/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.lock --pyproject pyproject.toml \
+	  --output-reproducible --of JSON -o dist/sbom.json
 
 env-example: ## Renew .env.example from the settings classes
 	$(PY) -m mcp_demo.deploy.example > .env.example
