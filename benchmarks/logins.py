@@ -38,6 +38,7 @@ from mcp_demo.local.state import Run
 
 _FACTORY = "mcp_demo.bridge.app:create_app"
 _AT_ONCE = 300
+_LOGINS_OF_ONE = 4  # after five attempts at once a name is locked, as with Cognito
 
 
 @dataclass
@@ -256,8 +257,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--bridges", type=int, default=3)
     parser.add_argument("--kills", type=int, default=4)
     options = parser.parse_args(arguments)
+    people = -(-options.logins // _LOGINS_OF_ONE)
     with own_stack() as (run, processes):
-        storm = several_bridges(run, processes, options.logins, options.bridges, options.kills, min(options.logins, 50))
+        storm = several_bridges(run, processes, options.logins, options.bridges, options.kills, people)
         outcome = asyncio.run(storm)
     for what, value in outcome.rows():
         sys.stdout.write(f"{what:56} {value}\n")
