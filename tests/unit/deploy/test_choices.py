@@ -1,8 +1,13 @@
 """What an administrator chooses is held against the template, to its last character."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from mcp_demo.deploy import choices
+
+DOCS = Path(__file__).parents[3] / "docs" / "aws.md"
 
 
 def test_a_choice_that_the_template_allows_is_read() -> None:
@@ -21,3 +26,14 @@ def test_a_pattern_is_of_the_whole_value_and_a_line_end_is_none_of_it(value: str
 def test_a_number_is_written_in_plain_digits(value: str) -> None:
     with pytest.raises(ValueError, match="whole number"):
         choices.read([f"registration.MaxClients={value}"])
+
+
+def test_every_choice_is_explained_with_a_value_that_can_be_chosen() -> None:
+    text = DOCS.read_text(encoding="utf-8")
+    names = {f"{stack}.{name}" for stack, names in choices.CHOOSABLE.items() for name in names}
+    same = {"endpoints.LogRetentionDays", "registration.LogRetentionDays"}  # "the same of `endpoints` and …"
+    written = re.findall(r"`((?:endpoints|identity|registration|server|hardening)\.\w+)=([^`]*)`", text)
+    assert names - {name for name, _ in written} == same
+    for name, value in written:
+        if not re.search(r"…|\$\(", value):  # whole, not a shape to be filled in
+            choices.read([f"{name}={value}"])
