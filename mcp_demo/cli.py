@@ -180,6 +180,7 @@ def connect_to(
     """Get into any MCP server, telling every step with secrets left out, and list its tools."""
     from mcp_demo import connect
     from mcp_demo.access import AccessFailed
+    from mcp_demo.oauth.errors import printable
 
     wishes = connect.Wishes(url, folder_of(state), client_id, issuer, sign_in, store, revision)
     try:
@@ -188,7 +189,7 @@ def connect_to(
         complain(error.problem, error.cure)
         raise typer.Exit(1) from None
     for tool in found:
-        say(f"{tool.name}  {' '.join((tool.description or '').split())}")
+        say(printable(f"{tool.name}  {' '.join((tool.description or '').split())}"))
 
 
 @app.command()

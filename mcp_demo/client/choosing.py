@@ -1,8 +1,10 @@
 """Which authorization server to go to, where an MCP server names several (RFC 9728 §7.6: the client decides)."""
 
+import sys
 from collections.abc import Callable, Sequence
 
 from mcp_demo.client.errors import DiscoveryFailed
+from mcp_demo.oauth.errors import printable
 
 Choose = Callable[[Sequence[str]], str]
 """Asks the person; takes the issuers that are offered, gives one of them back."""
@@ -46,11 +48,16 @@ def choose_issuer(
 
 
 def ask_in_terminal(offered: Sequence[str]) -> str:
-    """Ask at the terminal, until the answer is one of the numbers."""
-    print("The MCP server relies on several authorization servers:")  # noqa: T201 - the question
-    for number, issuer in enumerate(offered, 1):
-        print(f"  {number}. {issuer}")  # noqa: T201
+    """Ask at the terminal, until the answer is one of the numbers.
+
+    On stderr, since stdout may lead to another program. A name comes from a server that nobody knows yet: it shall
+    neither hide the names before it nor end the line.
+    """
+    lines = [f"  {number}. {printable(issuer)}\n" for number, issuer in enumerate(offered, 1)]
+    sys.stderr.write("".join(("The MCP server relies on several authorization servers:\n", *lines)))
     while True:
-        answer = input(f"Which one? [1-{len(offered)}] ").strip()
+        sys.stderr.write(f"Which one? [1-{len(offered)}] ")
+        sys.stderr.flush()
+        answer = input().strip()
         if answer.isdecimal() and 0 < int(answer) <= len(offered):
             return offered[int(answer) - 1]

@@ -196,11 +196,12 @@ class ErrorResponse(Exception):
     """
 
     def __init__(self, error: str, description: str | None = None, *, status: int | None = None) -> None:
-        self.error = _printable(error)
-        self.description = None if description is None else _printable(description)
+        self.error = printable(error)
+        self.description = None if description is None else printable(description)
         super().__init__(f"{self.error}: {self.description}" if description else self.error)
         self.status = status
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """What a server said, fit for a terminal: control characters, and marks that turn the direction, become `?`."""
     return "".join(character if character.isprintable() else "?" for character in text)

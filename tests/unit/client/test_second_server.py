@@ -154,12 +154,25 @@ def test_the_terminal_asks_until_the_answer_is_a_number_of_the_list(
 ) -> None:
     answers = iter(["", "3", OTHER, "0", " 2 "])
 
-    def answer(question: str) -> str:
-        return next(answers)
-
-    monkeypatch.setattr("builtins.input", answer)
+    monkeypatch.setattr("builtins.input", lambda: next(answers))
     assert ask_in_terminal((AS, OTHER)) == OTHER
-    assert f"2. {OTHER}" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert f"2. {OTHER}" in said.err
+    assert said.out == ""  # it belongs to the result
+
+
+@pytest.mark.parametrize(
+    "hostile", [f"{OTHER}/\n  1. {AS}", f"{OTHER}/\x1b[2J", f"{OTHER}/\r  2. {AS}", f"{OTHER}/\u202e"]
+)
+def test_no_name_of_a_server_disguises_the_question(
+    hostile: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("builtins.input", lambda: "2")
+    assert ask_in_terminal((AS, hostile)) == hostile
+    lines = capsys.readouterr().err.split("\n")
+    assert lines[1] == f"  1. {AS}"
+    assert len(lines) == 4
+    assert all(line.isprintable() for line in lines)
 
 
 async def test_a_client_of_one_server_goes_to_no_other() -> None:
