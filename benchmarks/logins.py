@@ -37,7 +37,7 @@ from mcp_demo.local.stack import Options, Processes, started
 from mcp_demo.local.state import Run
 
 _FACTORY = "mcp_demo.bridge.app:create_app"
-_AT_ONCE = 300
+_AT_ONCE = 150
 _LOGINS_OF_ONE = 4  # after five attempts at once a name is locked, as with Cognito
 
 

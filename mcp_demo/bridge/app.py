@@ -52,8 +52,8 @@ _CORS = Middleware(
 )
 # When the user pool is slow, requests wait here, where giving up costs nothing: a code that was sent on may be spent
 # although no answer came, and then the person has to sign in again.
-_AT_ONCE = httpx.Limits(max_connections=32)
-_PATIENCE = httpx.Timeout(5.0, connect=2.0, pool=3.0)
+_AT_ONCE = httpx.Limits(max_connections=16)
+_PATIENCE = httpx.Timeout(6.0, connect=2.0, pool=2.0)
 _ANY = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")  # the endpoint itself refuses all but POST, in JSON
 
 
