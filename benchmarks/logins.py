@@ -169,7 +169,7 @@ async def _end(
             raise page
         issued = await visit.tokens(await visit.code(page))
     except LoginLost as lost:
-        if not visit.patience.seen:  # nothing was cut: there was no reason
+        if not any(what.startswith("cut") for what in visit.patience.seen):  # there was no reason
             outcome.lost[str(lost)] += 1
             return None
         again = _visitor(visit.run, visit.user, transport, visit.gate)
