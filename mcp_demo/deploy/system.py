@@ -15,7 +15,7 @@ from mcp_demo.deploy.profile import Profile, aws_failures
 from mcp_demo.deploy.registration import registration_plan
 from mcp_demo.deploy.secrets import client_secret, envelope_keys
 from mcp_demo.deploy.serving import DEFAULT_ARCHITECTURE, endpoints_plan, server_package, server_plan
-from mcp_demo.deploy.stacks import Plan, Progress, deploy, find
+from mcp_demo.deploy.stacks import DEAD, Plan, Progress, deploy, find
 from mcp_demo.deploy.templates import template
 from mcp_demo.settings import Settings
 
@@ -143,8 +143,7 @@ class System:
         if stack == "identity":
             return identity_plan(where, endpoints, name, chosen)
         if stack == "registration":
-            rates = _LOCAL_RATES if where.emulated else {}
-            return registration_plan(where, endpoints, outputs, name, rates | chosen)
+            return registration_plan(where, endpoints, outputs, name, self._rates() | chosen)
         if stack == "server":
             return server_plan(where, endpoints, outputs, name, chosen)
         return hardening_plan(where, outputs, name, chosen, serverless=self.serverless)
@@ -154,6 +153,13 @@ class System:
         if not self.serverless or self.profile.emulated:
             return self.endpoints
         return replace(self.endpoints, mcp=outputs["McpUrl"], bridge=outputs["BridgeUrl"])
+
+    def _rates(self) -> dict[str, str]:
+        """On this machine a first deployment lets more through than on AWS; later ones leave the rates as they are."""
+        if not self.profile.emulated:
+            return {}
+        stack = find(self.profile.cloudformation(), stack_name(self.name, "registration"))
+        return {} if stack and stack["StackStatus"] not in DEAD else _LOCAL_RATES
 
     def _architecture(self) -> str:
         """What is chosen, or was before: the wheels have to fit."""

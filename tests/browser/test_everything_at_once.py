@@ -1,10 +1,8 @@
 """Every choice of every stack at once by one command, and off again by another; people sign in all the while.
 
-Server and bridge are Lambda functions, so all five stacks are there. Chosen is all that `mcp-demo deploy --set` takes;
-what is new there has to be added here.
+Server and bridge are Lambda functions, so all five stacks are there.
 """
 
-import hashlib
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +10,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
-from company import SECRET, Company, working_company
+from company import Company, working_company
+from every_choice import DOMAIN, TOKEN, every_choice
 from people import (
     Account,
     add_data,
@@ -45,8 +44,6 @@ from mcp_demo.oauth import pkce
 
 pytestmark = pytest.mark.slow
 
-DOMAIN = "demo.example"
-CERTIFICATE = "arn:aws:acm:us-east-1:000000000000:certificate/12345678-1234-1234-1234-123456789012"
 LOOPBACK = "http://localhost:51234/callback"
 LEFT_OUT = {
     # The account's role for API Gateway's logs: `existing` leaves that setting to the account.
@@ -74,7 +71,6 @@ NAMES = (
     "FunctionName", "RoleName", "logGroupName", "TopicArn", "AlarmName", "DashboardName", "DomainName", "domainName",
     "Name", "name",
 )  # fmt: skip
-Values = dict[str, dict[str, str]]
 
 
 @dataclass
@@ -87,7 +83,7 @@ class Administrator:
     def __post_init__(self) -> None:
         self.aws = Profile.local(self.run.aws)
 
-    def deploy(self, *options: str, chosen: Values) -> None:
+    def deploy(self, *options: str, chosen: choices.Choices) -> None:
         """Run the command. The stand-in for the pool's domain reads its settings when it starts, so it starts again."""
         words = (f"{stack}.{name}={value}" for stack, values in chosen.items() for name, value in values.items())
         sets = [word for text in words for word in ("--set", text)]
@@ -95,7 +91,7 @@ class Administrator:
         assert done.exit_code == 0, done.output + repr(done.exception)
         self.processes.restart("domain")
 
-    def values(self) -> Values:
+    def values(self) -> choices.Choices:
         """What is chosen now; of a stack that is not there, what it starts with."""
         return {stack: {name: self._value(stack, name) for name in names} for stack, names in choices.CHOOSABLE.items()}
 
@@ -151,45 +147,11 @@ def company() -> Generator[Company]:
         yield made
 
 
-def everything(administrator: Administrator, company: Company) -> Values:
-    """Each choice that there is, other than as it comes."""
-    aws = administrator.aws
-    zone = aws.client("route53").create_hosted_zone(Name=DOMAIN, CallerReference="all")["HostedZone"]["Id"]
-    zone = zone.rpartition("/")[2]
-    for name in ("mcp-demo-company", "mcp-demo-google"):
-        aws.client("secretsmanager").create_secret(Name=name, SecretString=SECRET)
-    return {
-        "endpoints": {"DomainName": DOMAIN, "HostedZoneId": zone, "LogRetentionDays": "14"},
-        "identity": {
-            "Mfa": "ON", "Sms": "on", "PoolDomainName": f"login.{DOMAIN}", "PoolCertificateArn": CERTIFICATE,
-            "HostedZoneId": zone, "AccentColor": "0a5c36", "OidcIssuer": company.url, "OidcName": "Company",
-            "OidcClientId": "the-pool", "OidcSecret": "mcp-demo-company", "GoogleSecret": "mcp-demo-google",
-            "GoogleClientId": "1-a.apps.googleusercontent.com", "SamlMetadataUrl": "https://idp.example/metadata.xml",
-            "SamlName": "Partner", "MailFrom": "no-reply@demo.example", "MailIdentity": DOMAIN, "Messages": "own",
-            "ThreatProtection": "ENFORCED", "RefreshGraceSeconds": "10",
-        },
-        "registration": {
-            "Strategy": "per-client", "PrivateSchemes": "cursor,vscode", "RedirectUris": "localhost", "Scopes": "read",
-            "Approval": "administrator", "ApprovalEmail": "admin@demo.example", "ApiKeys": "on",
-            "InitialAccessTokens": f"ci:{hashlib.sha256(b'let-me-in').hexdigest()}", "RegistrationsPerDay": "50",
-            "DomainName": DOMAIN, "HostedZoneId": zone, "TruststoreUri": "s3://trust/ca.pem", "UnusedDays": "7",
-            "MaxClients": "100", "RequestsPerSecond": "20", "Burst": "40", "ApiLogRole": "existing",
-            "LogRetentionDays": "14",
-        },
-        "server": {"Architecture": "x86_64", "Tracing": "Active", "KeyRotationDays": "60", "LogRetentionDays": "14"},
-        "hardening": {
-            "AlarmEmail": "admin@demo.example", "Registrations": "10", "RefusedTokens": "20", "Firewall": "on",
-            "RequestsPerAddress": "500",
-        },
-    }  # fmt: skip
-
-
 def test_everything_goes_on_at_once_and_off_again_and_people_get_in_all_the_while(
     browser: Browser, administrator: Administrator, company: Company
 ) -> None:
     run, ada, first = administrator.run, new_person(), _page(browser)
-    on, start = everything(administrator, company), administrator.values()
-    assert {stack: set(values) for stack, values in on.items()} == {k: set(v) for k, v in choices.CHOOSABLE.items()}
+    on, start = every_choice(administrator.aws, company.url), administrator.values()
     assert [f"{k}.{name}" for k, values in on.items() for name in values if values[name] == start[k][name]] == []
 
     to_sign_in(first, run.clients["static"])
@@ -285,7 +247,7 @@ def _who_registers_needs_leave(page: Page, administrator: Administrator) -> None
     address = f"{run.aws}/_aws/execute-api/{administrator.output('RegistrationApiId')}/v1/register"
     wish = {"client_name": "Tool", "redirect_uris": [LOOPBACK], "token_endpoint_auth_method": "none"}
     assert httpx.post(address, json=wish, headers={"x-api-key": key}, timeout=30).status_code == 401
-    leave = {"authorization": "Bearer let-me-in", "x-api-key": key}
+    leave = {"authorization": f"Bearer {TOKEN}", "x-api-key": key}
     client = httpx.post(address, json=wish, headers=leave, timeout=30).raise_for_status().json()
     assert client["registration_client_uri"].startswith(f"https://registration.{DOMAIN}/register/")
     assert client["scope"] == f"{run.server}/read"
