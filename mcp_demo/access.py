@@ -19,7 +19,7 @@ from mcp_demo.errors import SetupError
 from mcp_demo.exchange.redact import redact_text
 from mcp_demo.local.browser import require
 from mcp_demo.local.state import Run
-from mcp_demo.oauth.errors import ErrorResponse, ProtocolViolation
+from mcp_demo.oauth.errors import ErrorResponse, ProtocolViolation, printable
 
 R = TypeVar("R")
 
@@ -106,7 +106,7 @@ def finish(begin: Callable[[], Coroutine[Any, Any, R]]) -> R:
         layer, problem, cure = explain(error)
         raise AccessFailed(f"{layer}: {problem}", cure) from None
     except MCPError as error:
-        raise AccessFailed(f"MCP server: {redact_text(str(error))}", "") from None
+        raise AccessFailed(f"MCP server: {printable(' '.join(redact_text(str(error)).split()))}", "") from None
     except (httpx.TransportError, httpx2.TransportError) as error:
         _, problem, cure = explain(error)
         raise SetupError(problem, cure) from None

@@ -4,8 +4,8 @@ from mcp_demo.client.api import call_tool
 print(asyncio.run(call_tool("http://localhost:3001/mcp", "whoami", {}, client_id="...")))
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ import httpx2
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, Tool
+from pydantic import ValidationError
 
 from mcp_demo.client import mcp
 from mcp_demo.client.auth import SdkOAuth
@@ -24,7 +25,7 @@ from mcp_demo.client.registration import Identity
 from mcp_demo.client.revision import knows
 from mcp_demo.client.sign_in import Loopback
 from mcp_demo.client.storage import Store, Vault
-from mcp_demo.client.transport import open_async, open_sdk
+from mcp_demo.client.transport import READ_SECONDS, open_async, open_sdk
 from mcp_demo.exchange.model import Exchange
 from mcp_demo.oauth.errors import ErrorResponse, ProtocolViolation
 
@@ -88,8 +89,9 @@ async def call_tool(
 ) -> CallToolResult:
     """Call a tool with the official SDK, authorizing as needed, step-up included; arguments as in `get_token`."""
     who = identity or Identity(client_id=client_id, client_secret=client_secret)
-    async with connect(mcp_url, who, sign_in, redirect_uri, store, record, policy) as client:
-        return await client.call_tool(tool, dict(arguments or {}))
+    with _answers_that_are_none():
+        async with connect(mcp_url, who, sign_in, redirect_uri, store, record, policy) as client:
+            return await client.call_tool(tool, dict(arguments or {}))
 
 
 async def list_tools(
@@ -106,8 +108,9 @@ async def list_tools(
 ) -> list[Tool]:
     """The tools of a server, with the official SDK; arguments as in `get_token`."""
     who = identity or Identity(client_id=client_id, client_secret=client_secret)
-    async with connect(mcp_url, who, sign_in, redirect_uri, store, record, policy) as client:
-        return (await client.list_tools()).tools
+    with _answers_that_are_none():
+        async with connect(mcp_url, who, sign_in, redirect_uri, store, record, policy) as client:
+            return (await client.list_tools()).tools
 
 
 @asynccontextmanager
@@ -124,6 +127,7 @@ async def connect(
 
     Raises:
         ClientError, ErrorResponse, ProtocolViolation: What went wrong, in place of the SDK's "connection closed".
+        MCPError: The MCP server answers with an error, or not at all.
     """
     with nullcontext() if sign_in else Loopback() as listener:
         way, redirect = _way(sign_in, redirect_uri, listener)
@@ -139,16 +143,29 @@ async def connect(
         try:
             async with (
                 open_sdk(mcp_url, auth) as http,
-                Client(streamable_http_client(mcp_url, http_client=http), mode=mode) as client,
+                Client(
+                    streamable_http_client(mcp_url, http_client=http), mode=mode, read_timeout_seconds=READ_SECONDS
+                ) as client,
             ):
                 yield client
         except Exception as error:
             cause = auth.failure or _leaf(error)
             if isinstance(cause, MCPError) and (status := _out_of_service(last)):
                 raise CallFailed(f"The MCP server answers {status}: it is out of service or overloaded.") from error
-            if isinstance(cause, ClientError | ErrorResponse | ProtocolViolation | httpx2.TransportError):
+            if isinstance(cause, ClientError | ErrorResponse | ProtocolViolation | MCPError | httpx2.TransportError):
                 raise cause from error
             raise
+
+
+@contextmanager
+def _answers_that_are_none() -> Generator[None]:
+    """Where the SDK cannot read an answer, the server is named, and not ourselves."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(_leaf(error), ValidationError):
+            raise CallFailed("What the MCP server answers is not what MCP asks for.") from error
+        raise
 
 
 def _out_of_service(last: Sequence[Exchange]) -> int:

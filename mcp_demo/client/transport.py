@@ -28,7 +28,7 @@ from mcp_demo.oauth.resource import is_loopback_host
 
 Resolve = Callable[[str, int], Sequence[str]]
 _SECONDS = 30.0
-_READ_SECONDS = 300.0  # a tool may take its time, its answer being a stream
+READ_SECONDS = 300.0  # a tool may take its time, its answer being a stream
 
 
 def resolve(host: str, port: int) -> Sequence[str]:
@@ -49,7 +49,7 @@ def open_sync(server_url: str) -> httpx.Client:
 
 def open_sdk(server_url: str, auth: httpx2.Auth | None = None) -> httpx2.AsyncClient:
     """The same for the transport of the `mcp` SDK."""
-    timeout = httpx2.Timeout(_SECONDS, read=_READ_SECONDS)
+    timeout = httpx2.Timeout(_SECONDS, read=READ_SECONDS)
     return httpx2.AsyncClient(auth=auth, transport=None if _has_proxy() else SdkGuarded(server_url), timeout=timeout)
 
 
