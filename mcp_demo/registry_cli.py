@@ -135,10 +135,15 @@ def _decide(store: "DynamoDBRegistry", client_ids: list[str], status: "Status", 
         if client.status == status:
             note(f"{client_id} {already}.")
         elif store.replace(replace(client, status=status), was=client):
-            note(f"{client_id} {done}.")
+            note(f"{client_id} {done}. {_known_as(client)}")
         else:
             note(f"{client_id} was changed by somebody else; look at it again.")
             raise typer.Exit(1)
+
+
+def _known_as(client: "Client") -> str:
+    """What was decided upon: a client that waits can change what it says after somebody has looked at it."""
+    return f"It calls itself {json.dumps(client.client_name)}; answers go to {', '.join(client.redirect_uris)}."
 
 
 def _open(profile: str, name: str, state: Path | None) -> "tuple[DynamoDBRegistry, Profile]":

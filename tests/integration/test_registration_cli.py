@@ -61,6 +61,16 @@ def test_a_waiting_client_is_approved(aws: Deployed) -> None:
     assert aws.store.get(client.client_id) == client
 
 
+def test_who_approves_is_told_what_the_client_says_at_that_moment(aws: Deployed) -> None:
+    seen = aws.store.get(register(aws)["client_id"])
+    assert seen is not None
+    changed = replace(seen, status="pending", client_name="Other", redirect_uris=("https://other.example/cb",))
+    assert aws.store.replace(changed, was=seen)  # between the look at it and the decision
+    said = RUNNER.invoke(registry_cli.app, ["approve", seen.client_id]).stderr
+    assert '"Other"' in said
+    assert "https://other.example/cb" in said
+
+
 def test_a_denied_client_may_not_be_used_until_it_is_approved(aws: Deployed) -> None:
     client = aws.store.get(register(aws)["client_id"])
     assert client is not None
