@@ -76,6 +76,8 @@ def _require_allowed(text: str, declared: dict[str, Any], value: str) -> None:
     pattern = declared.get("AllowedPattern")  # of the whole value; a `$` alone would let a line end through
     if pattern is not None and not re.fullmatch(pattern, value):
         raise ValueError(f"{text}: {declared.get('ConstraintDescription') or declared.get('Description', '')}")
+    if "{{" in value or "}}" in value:  # CloudFormation would put what it names, such as a secret, in its place
+        raise ValueError(f"{text}: a choice is a value as it stands, and names nothing to be looked up.")
 
 
 class _Template(yaml.SafeLoader):

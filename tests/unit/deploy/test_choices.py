@@ -28,6 +28,20 @@ def test_a_number_is_written_in_plain_digits(value: str) -> None:
         choices.read([f"registration.MaxClients={value}"])
 
 
+@pytest.mark.parametrize(
+    "choice",
+    [
+        "registration.RedirectUris={{resolve:secretsmanager:foreign}}",
+        "registration.ApprovalEmail={{resolve:secretsmanager:foreign}}@evil.example",
+        "identity.SamlMetadataUrl=https://evil.example/{{resolve:ssm-secure:foreign}}",
+        "identity.OidcSecret=ours}}{{resolve:secretsmanager:foreign",
+    ],
+)
+def test_no_choice_makes_cloudformation_look_up_a_secret(choice: str) -> None:
+    with pytest.raises(ValueError, match="as it stands"):
+        choices.read([choice])
+
+
 def test_every_choice_is_explained_with_a_value_that_can_be_chosen() -> None:
     text = DOCS.read_text(encoding="utf-8")
     names = {f"{stack}.{name}" for stack, names in choices.CHOOSABLE.items() for name in names}
