@@ -39,7 +39,9 @@ client.tools()
 lab.show({tool["name"]: tool["title"] for tool in client.data["tools"]})
 
 # %% [markdown]
-# Three tools. What the client was *granted* when it signed in, and what each tool *needs*, are two different lists:
+# Four tools. (The last one calls an API behind the server for you, and your token stays here:
+# [docs/token-exchange.md](../docs/token-exchange.md).) What the client was *granted* when it signed in, and what each tool
+# *needs*, are two different lists:
 
 # %%
 from mcp_demo.server.operations import TOOL_SCOPES

@@ -107,7 +107,7 @@ lab.show({
 # The gateway writes the challenge, and for a reason: in what a *function* answers, API Gateway on AWS renames
 # `WWW-Authenticate`
 # ([its documentation](https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html)).
-# *Documented, unproven*, says [docs/parity.md](../docs/parity.md).
+# *Documented, not proven*, says [docs/parity.md](../docs/parity.md).
 #
 # ### Break it, and mend it
 #
@@ -361,7 +361,7 @@ lab.show(beside.sign_in_twice(own, page))
 # imitates yours can ask for the six digits as well. What counts is the address above the picture.
 #
 # These pages are our stand-in's. On AWS the colours are a *managed login style*, which the embedded AWS does not know:
-# *documented, unproven*.
+# *documented, not proven*.
 #
 # ## 6 · People from elsewhere
 #
@@ -479,7 +479,7 @@ lab.show(what_if(cloud, plan, Mfa="ON", McpUrl="https://mcp.example.com/mcp"))
 #
 # | | Shown here on | On AWS |
 # |---|---|---|
-# | initial access token, approval | the embedded AWS and the bridge | unproven; the challenge's header is renamed |
+# | initial access token, approval | the embedded AWS and the bridge | unproven |
 # | throttle | the embedded AWS | unproven; AWS calls its limits best effort |
 # | alarm rings | the embedded AWS, with a number that you gave it | unproven, and so is the counting |
 # | firewall | not shown; its rules are made, nothing is behind them | unproven |
