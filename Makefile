@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 # Its dependencies are pinned to the digit, so it has an environment of its own.
 CHECKOV := .venv/checkov
 
-.PHONY: help setup demo test lab check official targets score notebooks api parity diagrams bench soak fuzz secrets audit sbom env-example lock clean
+.PHONY: help setup demo test lab check official targets score notebooks api parity diagrams bench soak logins scale fuzz secrets audit sbom env-example lock clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -63,11 +63,18 @@ parity: setup ## Renew docs/parity.md from the rows and the tests
 diagrams: setup ## Renew docs/architecture.md from the templates
 	$(PY) docs/diagrams.py
 
-bench: setup ## Measure how fast it is, beside peers; renews docs/performance.md
+bench: setup ## Measure how fast it is, beside peers, six minutes (needs wrk); renews docs/performance.md
 	$(PY) -m benchmarks --write docs/performance.md
 
-soak: setup ## Ten minutes of mixed load with faults
-	$(PY) -m benchmarks soak --minutes 10
+soak: setup ## Ten minutes of mixed load with faults; renews its table in docs/reliability.md
+	$(PY) -m benchmarks soak --minutes 10 --write docs/reliability.md
+
+logins: setup ## A thousand logins at bridges that are killed and replaced
+	$(PY) -m benchmarks logins
+
+scale: setup ## What the registry costs by size, and the plan for AWS; renews docs/scale.md
+	$(PY) -m benchmarks scale --write docs/scale.md
+	$(PY) -m benchmarks plan --write docs/scale.md
 
 fuzz: setup ## Fuzz every parser, and show a million hostile tokens to the verifier (half an hour)
 	$(PY) tests/fuzz/guided.py --seconds 60 --seed 1
