@@ -6,11 +6,12 @@ Spec: RFC 9449 §5, §7.1, §8 and §9; SEP-1932.
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from urllib.parse import urlsplit
 
 from joserfc.jwk import ECKey
 
-from mcp_demo.client.events import Flow, Reply, Step, T, fetch_once
+from mcp_demo.client.events import Event, Flow, Reply, Step, T, fetch_once
 from mcp_demo.exchange.model import Response, header_values
 from mcp_demo.oauth import dpop
 
@@ -31,16 +32,22 @@ class Prover:
 
     def prove(self, flow: Flow[T]) -> Flow[T]:
         """The same flow, its token requests and its requests with a bound token proven."""
-        reply: Reply = None
+        go_on: Callable[[], Event] = partial(flow.send, None)
         while True:
             try:
-                event = flow.send(reply)
+                event = go_on()
             except StopIteration as stop:
                 return stop.value
-            if isinstance(event, Step) and (event.phase == "token" or _bound_token(event) is not None):
-                reply = yield from self._carry_out(event)
-            else:
-                reply = yield event
+            try:
+                go_on = partial(flow.send, (yield from self._answer(event)))
+            except Exception as error:  # what its driver fails at, such as a sign-in, is for the flow to know
+                go_on = partial(flow.throw, error)
+
+    def _answer(self, event: Event) -> Flow[Reply]:
+        """The reply to an event; a request that takes a proof is sent with it."""
+        if isinstance(event, Step) and (event.phase == "token" or _bound_token(event) is not None):
+            return (yield from self._carry_out(event))
+        return (yield event)
 
     def _carry_out(self, step: Step) -> Flow[Response]:
         """Send a step with its proof; once more where the server wants its nonce in it (RFC 9449 §8)."""

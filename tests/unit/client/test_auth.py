@@ -9,6 +9,7 @@ import httpx
 import httpx2
 import pytest
 from client_world import AS, REDIRECT, RS, World
+from joserfc.jwk import ECKey
 
 from mcp_demo.client.auth import OAuth, SdkOAuth
 from mcp_demo.client.drive import SignInWay
@@ -19,6 +20,7 @@ from mcp_demo.client.storage import Vault
 from mcp_demo.exchange.model import Exchange
 
 MANY = 100
+KEY = ECKey.generate_key("P-256", private=True)
 
 
 def oauth(sign_in: SignInWay | None, vault: Vault | None = None, **more: Any) -> OAuth:
@@ -52,7 +54,8 @@ async def test_a_hundred_coroutines_with_a_token_at_its_end_cause_one_refresh() 
     assert [form["grant_type"] for form in world.forms()] == ["authorization_code", "refresh_token"]
 
 
-async def test_a_failed_sign_in_fails_all_who_waited_and_is_not_repeated_for_each() -> None:
+@pytest.mark.parametrize("identity", [Identity(), Identity(dpop_key=KEY)], ids=["bearer", "dpop"])
+async def test_a_failed_sign_in_fails_all_who_waited_and_is_not_repeated_for_each(identity: Identity) -> None:
     world, opened = World(), list[str]()
 
     async def refuse(url: str) -> str:
@@ -60,7 +63,7 @@ async def test_a_failed_sign_in_fails_all_who_waited_and_is_not_repeated_for_eac
         await asyncio.sleep(0)
         raise SignInFailed("Nobody came.")
 
-    async with client(world, oauth(lambda url, _: refuse(url))) as http:
+    async with client(world, OAuth(Engine(RS, identity, REDIRECT), lambda url, _: refuse(url))) as http:
         results = await asyncio.gather(*(http.post(RS) for _ in range(MANY)), return_exceptions=True)
         assert all(isinstance(result, SignInFailed) for result in results)
         assert len(opened) == 1
