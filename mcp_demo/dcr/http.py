@@ -7,8 +7,16 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from mcp_demo.oauth.challenge import build_bearer
-from mcp_demo.oauth.errors import InvalidClientMetadata, InvalidToken, OAuthError, ServerError
+from mcp_demo.oauth.errors import (
+    InvalidClientMetadata,
+    InvalidToken,
+    OAuthError,
+    ServerError,
+    TemporarilyUnavailable,
+)
 
 LARGEST_BODY = 32 * 1024
 
@@ -67,10 +75,18 @@ def answer(operation: str, event: Event, status: int, serve: Callable[[], dict[s
         return _error(error, bearer_token(event) is not None)
     except Exception as error:
         _log.exception("%s failed: %s", operation, type(error).__name__)
-        _write(operation, client_id(event), ServerError.status, type(error).__name__)
-        return _error(ServerError("The registration failed on our side. Try again later."), presented=False)
+        said = _failure(error)
+        _write(operation, client_id(event), said.status, type(error).__name__)
+        return _error(said, presented=False)
     _write(operation, str((document or {}).get("client_id", client_id(event))), status, None)
     return _answer(status, document, {})
+
+
+def _failure(error: Exception) -> OAuthError:
+    """What to say of a failure of ours: that of a table or the user pool passes, as the bridge says of its own."""
+    if isinstance(error, (BotoCoreError, ClientError)):
+        return TemporarilyUnavailable("A part of this service does not answer at the moment.")
+    return ServerError("The registration failed on our side. Try again later.")
 
 
 def _error(error: OAuthError, presented: bool) -> Answer:

@@ -4,6 +4,7 @@ from base64 import b64encode
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from mcp_demo.dcr import http
 from mcp_demo.oauth.errors import InvalidClientMetadata, InvalidToken
@@ -77,6 +78,26 @@ def test_our_own_failure_says_nothing_about_itself(caplog: pytest.LogCaptureFixt
     assert json.loads(answer["body"])["error"] == "server_error"
     assert "table of secrets" not in answer["body"]
     assert answer["headers"]["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        ClientError({"Error": {"Code": "AccessDeniedException", "Message": "arn:secret-table"}}, "PutItem"),
+        EndpointConnectionError(endpoint_url="https://secret-table.example"),
+    ],
+)
+def test_a_table_out_of_reach_is_a_503_that_says_when_to_come_back(
+    failure: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise failure
+
+    with caplog.at_level(logging.CRITICAL):
+        answer = http.answer("register", {}, 201, fail)
+    assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (503, "60")
+    assert json.loads(answer["body"])["error"] == "temporarily_unavailable"
+    assert "secret-table" not in answer["body"]
 
 
 def test_a_success_without_content_has_an_empty_body() -> None:
