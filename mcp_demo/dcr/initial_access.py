@@ -69,6 +69,9 @@ def _parse(entry: str) -> InitialToken:
     label, digest, *rest = entry.strip().split(":")
     ends = None
     if rest:
-        day = datetime.strptime(rest[0], "%Y-%m-%d").replace(tzinfo=UTC)
-        ends = (day + timedelta(days=1)).timestamp()
+        try:
+            day = datetime.strptime(rest[0], "%Y-%m-%d").replace(tzinfo=UTC)
+            ends = (day + timedelta(days=1)).timestamp()
+        except (ValueError, OverflowError):
+            raise ValueError(f"{rest[0]} is no last day. Give one that the calendar has, like 2027-01-31.") from None
     return InitialToken(label, digest, ends)

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from mcp_demo.dcr import initial_access
 from mcp_demo.deploy.templates import template
 
 Choices = dict[str, dict[str, str]]
@@ -48,6 +49,8 @@ def read(given: Iterable[str]) -> Choices:
             names = ", ".join(f"{stack}.{parameter}" for stack, names in CHOOSABLE.items() for parameter in names)
             raise ValueError(f"{text} is not like identity.Mfa=ON. To choose from: {names}.")
         _require_allowed(text, parameters(stack)[parameter], value)
+        if parameter == "InitialAccessTokens":
+            _require_days(text, value)
         choices.setdefault(stack, {})[parameter] = value
     return choices
 
@@ -78,6 +81,14 @@ def _require_allowed(text: str, declared: dict[str, Any], value: str) -> None:
         raise ValueError(f"{text}: {declared.get('ConstraintDescription') or declared.get('Description', '')}")
     if "{{" in value or "}}" in value:  # CloudFormation would put what it names, such as a secret, in its place
         raise ValueError(f"{text}: a choice is a value as it stands, and names nothing to be looked up.")
+
+
+def _require_days(text: str, value: str) -> None:
+    """Refuse a day that a pattern lets through and no calendar has: every registration would fail of it."""
+    try:
+        initial_access.parse(value)
+    except ValueError as error:
+        raise ValueError(f"{text}: {error}") from None
 
 
 class _Template(yaml.SafeLoader):

@@ -22,6 +22,12 @@ def test_a_pattern_is_of_the_whole_value_and_a_line_end_is_none_of_it(value: str
         choices.read([f"registration.InitialAccessTokens={value}"])
 
 
+@pytest.mark.parametrize("day", ["2027-13-99", "2027-02-29", "0000-01-01", "9999-12-31"])
+def test_a_last_day_that_no_calendar_has_is_refused_before_registration_would_fail_of_it(day: str) -> None:
+    with pytest.raises(ValueError, match=f"InitialAccessTokens.*{day}.*2027-01-31"):
+        choices.read([f"registration.InitialAccessTokens=ci:{'a' * 64}:{day}"])
+
+
 @pytest.mark.parametrize("value", ["١٢", "²", "１２", "12\n", " 12", "-1", "1.5", ""])
 def test_a_number_is_written_in_plain_digits(value: str) -> None:
     with pytest.raises(ValueError, match="whole number"):
