@@ -39,6 +39,10 @@ def deploy(
             "--harden/--no-harden", show_default=False, help="Alarms, dashboard and firewall, too; or no more."
         ),
     ] = None,
+    permissions_boundary: Annotated[
+        str | None,
+        typer.Option(metavar="ARN", show_default=False, help="The policy that bounds all roles; empty for none."),
+    ] = None,
     demo_user: Annotated[bool, typer.Option("--demo-user", help="Make a user `demo` and print its password.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
     state: State = None,
@@ -54,6 +58,11 @@ def deploy(
         chosen = choices.read(choose or [])
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--set") from None
+    if permissions_boundary is not None:
+        try:
+            chosen = choices.within(permissions_boundary, chosen)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--permissions-boundary") from None
     if harden is False and "hardening" in chosen:
         raise typer.BadParameter("--no-harden removes the stack that hardening.* is about. Give one of them.")
     target, endpoints, folder = _target(profile, state, mcp_url, bridge_url, static_url)

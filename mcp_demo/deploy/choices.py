@@ -55,6 +55,18 @@ def read(given: Iterable[str]) -> Choices:
     return choices
 
 
+def within(boundary: str, choices: Choices) -> Choices:
+    """The same choices, and a permissions boundary for every role of ours: the ARN of a managed policy, empty for none.
+
+    Raises:
+        ValueError: It is no such ARN.
+    """
+    bounded = [stack for stack in CHOOSABLE if "PermissionsBoundary" in parameters(stack)]
+    for stack in bounded:
+        _require_allowed(boundary, parameters(stack)["PermissionsBoundary"], boundary)
+    return choices | {stack: {**choices.get(stack, {}), "PermissionsBoundary": boundary} for stack in bounded}
+
+
 def parameters(stack: str) -> dict[str, dict[str, Any]]:
     """The parameters of a template, as it declares them."""
     return _read(stack)["Parameters"]

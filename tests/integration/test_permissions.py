@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import httpx
 import pytest
 from botocore.exceptions import ClientError
 from every_choice import every_choice
@@ -18,12 +19,19 @@ from every_choice import every_choice
 from mcp_demo import cli, deploy_cli
 from mcp_demo.deploy.endpoints import Endpoints
 from mcp_demo.deploy.profile import Profile
+from mcp_demo.deploy.stacks import find, outputs
 from mcp_demo.deploy.users import ensure_demo_user
 from mcp_demo.local.ministack import running_ministack
 from mcp_demo.local.ports import Ports
 
 _POLICIES = Path(__file__).resolve().parents[2] / "infrastructure" / "policies"
 _DEPLOY = ("deploy", "deploy-stacks", "deploy-options")
+_TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::000000000000:root"}, "Action": "sts:AssumeRole"}
+    ],
+}
 # Direct calls that the embedded AWS does not ask IAM about.
 _UNSEEN = {
     "cloudformation:TagResource",  # the tags of a change set
@@ -110,14 +118,16 @@ def test_the_policies_are_enough_to_preview_deploy_update_look_and_clean_up(call
     every = [
         word for k, values in chosen.items() for name in values for word in ("--set", f"{k}.{name}={values[name]}")
     ]
+    bounded = ("--permissions-boundary", _boundary(caller.root))
     caller.become([_policy(name) for name in _DEPLOY])
-    assert "would be made" in caller.fine("deploy", "--harden", "--dry-run")
-    told = caller.fine("deploy", "--harden").splitlines()
+    assert "would be made" in caller.fine("deploy", "--harden", *bounded, "--dry-run")
+    told = caller.fine("deploy", "--harden", *bounded).splitlines()
     assert "Deployed." in told
     assert len(told) <= 24  # one screen
     assert "UserPool" in caller.fine("deploy", "--set", "identity.Mfa=ON", "--dry-run")
     assert "Deployed." in caller.fine("deploy", *every)
     assert "Nothing changed." in caller.fine("deploy")
+    assert _boundaries(caller.root) == {bounded[1]}  # it stays, as other choices do
     assert caller.fine("status").count("_COMPLETE") == 5
     assert "mcp-demo-hardening  would be removed" in caller.fine("deploy", "--no-harden", "--dry-run")
     assert "Deployed." in caller.fine("deploy", "--no-harden")
@@ -139,6 +149,34 @@ def test_who_may_run_the_tests_may_not_deploy_and_who_may_deploy_may_not_touch_o
     code, _, err = caller.run("deploy", "--name", "shop")
     assert code == 4
     assert "cloudformation:" in err
+
+
+def test_our_roles_work_within_the_boundary_and_any_other_can_do_no_more(caller: Caller) -> None:
+    boundary, iam = _boundary(caller.root), caller.root.iam()
+    caller.act_as(caller.root)
+    caller.fine("deploy", "--permissions-boundary", boundary)
+    roles = [role["RoleName"] for role in iam.list_roles()["Roles"] if role["RoleName"].startswith("mcp-demo-")]
+    # Should this one day not hold, the embedded CloudFormation passes boundaries on: nothing is left to be put.
+    assert [name for name in roles if "PermissionsBoundary" in iam.get_role(RoleName=name)["Role"]] == []
+    for name in roles:
+        iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
+    registration = outputs(caller.root.cloudformation(), "mcp-demo-registration")
+    client = {"redirect_uris": ["http://localhost:1/callback"], "token_endpoint_auth_method": "none"}
+    assert httpx.post(registration["RegistrationEndpoint"], json=client, timeout=30).status_code == 201
+
+    role = _role_that_may_do_all(caller.root, boundary)
+    key = {"client_id": {"S": "nobody"}}
+    assert "Item" not in role.client("dynamodb").get_item(TableName=registration["ClientsTable"], Key=key)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        role.client("dynamodb").get_item(TableName="shop", Key=key)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        role.iam().create_user(UserName="mallory")
+
+
+def test_who_may_deploy_makes_no_role_by_hand(caller: Caller) -> None:
+    iam = caller.become([_policy(name) for name in _DEPLOY]).iam()
+    with pytest.raises(ClientError, match="AccessDenied"):
+        iam.create_role(RoleName="mcp-demo-mallory", AssumeRolePolicyDocument=json.dumps(_TRUST))
 
 
 @pytest.mark.slow
@@ -178,6 +216,35 @@ def test_the_demo_user_is_made_by_who_may_use_the_pool_that_has_our_tag(caller: 
         ensure_demo_user(_user(caller.root, [_policy("ci")]).cognito(), pool)
     for name in ("ci", "deploy"):
         ensure_demo_user(_user(caller.root, [_for_pool(_policy(name), arn)]).cognito(), pool)
+
+
+def _boundary(root: Profile) -> str:
+    """The ARN of the policy that an administrator makes once."""
+    iam = root.iam()
+    made = {one.get("PolicyName"): one.get("Arn", "") for one in iam.list_policies(Scope="Local")["Policies"]}
+    name, document = "mcp-demo-boundary", json.dumps(_policy("boundary"))
+    return made.get(name) or iam.create_policy(PolicyName=name, PolicyDocument=document)["Policy"].get("Arn", "")
+
+
+def _boundaries(root: Profile) -> set[str]:
+    """What the stacks that have roles were told."""
+    found = [find(root.cloudformation(), f"mcp-demo-{stack}") or {} for stack in ("identity", "registration", "server")]
+    told = [{one.get("ParameterKey"): one.get("ParameterValue") for one in s.get("Parameters", [])} for s in found]
+    return {str(one.get("PermissionsBoundary")) for one in told}
+
+
+def _role_that_may_do_all(root: Profile, boundary: str) -> Profile:
+    """Somebody in a role that may do anything, but for its boundary."""
+    iam, name = root.iam(), "somebody-with-a-boundary"
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(_TRUST), PermissionsBoundary=boundary)
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    iam.put_role_policy(RoleName=name, PolicyName="everything", PolicyDocument=json.dumps(everything))
+    arn = iam.get_role(RoleName=name)["Role"]["Arn"]
+    own = _user(root, [everything]).client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+    session = boto3.Session(
+        own["AccessKeyId"], own["SecretAccessKey"], own["SessionToken"], region_name=root.session.region_name
+    )
+    return Profile("local", session, root.endpoint)
 
 
 def _yes(*_: object) -> bool:

@@ -48,6 +48,20 @@ def test_no_choice_makes_cloudformation_look_up_a_secret(choice: str) -> None:
         choices.read([choice])
 
 
+def test_a_boundary_is_for_every_stack_that_has_roles_beside_what_else_is_chosen() -> None:
+    arn = "arn:aws:iam::123456789012:policy/mcp-demo-boundary"
+    chosen = choices.within(arn, choices.read(["identity.Mfa=ON"]))
+    assert chosen.keys() == {"identity", "registration", "server"}
+    assert chosen["identity"] == {"Mfa": "ON", "PermissionsBoundary": arn}
+    assert choices.within("", {})["server"] == {"PermissionsBoundary": ""}
+
+
+@pytest.mark.parametrize("wrong", ["mcp-demo-boundary", "arn:aws:iam::1:policy/x", "arn:aws:iam::123456789012:role/x"])
+def test_a_boundary_is_the_arn_of_a_policy(wrong: str) -> None:
+    with pytest.raises(ValueError, match="managed policy"):
+        choices.within(wrong, {})
+
+
 def test_every_choice_is_explained_with_a_value_that_can_be_chosen() -> None:
     text = DOCS.read_text(encoding="utf-8")
     names = {f"{stack}.{name}" for stack, names in choices.CHOOSABLE.items() for name in names}

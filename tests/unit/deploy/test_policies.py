@@ -5,9 +5,10 @@ import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from cfnlint.decode import cfn_yaml  # pyright: ignore[reportMissingTypeStubs]
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER  # pyright: ignore[reportMissingTypeStubs]
 
 from mcp_demo.deploy import choices
@@ -59,7 +60,7 @@ _NOT_NEEDED = {
     "lambda:AssociateRuntimeAlias": "not set",
     "lambda:PublishVersion": "functions have no versions",
     "lambda:PutRuntimeManagementConfig": "not set",
-    "iam:*RolePermissionsBoundary": "roles have no boundary",
+    "iam:DeleteRolePermissionsBoundary": "who deploys never takes a boundary away",
     "iam:*UserPolicy": "policies belong to roles",
     "iam:*GroupPolicy": "policies belong to roles",
     "apigateway:UpdateRestApiPolicy": "no API has a policy of its own",
@@ -81,17 +82,24 @@ _NOT_NEEDED_TO_DELETE = {
     "AWS::WAFv2::WebACLAssociation cognito-idp:AssociateWebACL": "an association is only ended",
     "AWS::WAFv2::WebACLAssociation wafv2:AssociateWebACL": "an association is only ended",
 }
+# What AWS's own policy AmazonAPIGatewayPushToCloudWatchLogs allows, which one of our roles has.
+_API_LOGS = {
+    "logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogGroups", "logs:DescribeLogStreams",
+    "logs:PutLogEvents", "logs:GetLogEvents", "logs:FilterLogEvents",
+}  # fmt: skip
+_BOUNDARY = "arn:aws:iam::${aws:PrincipalAccount}:policy/mcp-demo-boundary"
+_GIVES_RIGHTS = ("iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PutRolePermissionsBoundary")
 _TO_MAKE = ("create", "read", "update", "delete")
 
 
-@pytest.mark.parametrize("name", [*_DEPLOY, "ci", "cleanup"])
+@pytest.mark.parametrize("name", [*_DEPLOY, "ci", "cleanup", "boundary"])
 def test_each_policy_fits_into_a_managed_policy(name: str) -> None:
     text = (_FOLDER / f"{name}.json").read_text(encoding="utf-8")
     assert len("".join(text.split())) <= _MOST
 
 
 def test_every_policy_is_known_here() -> None:
-    assert {path.stem for path in _FOLDER.glob("*.json")} == {*_DEPLOY, "ci", "cleanup"}
+    assert {path.stem for path in _FOLDER.glob("*.json")} == {*_DEPLOY, "ci", "cleanup", "boundary"}
 
 
 def test_deploying_is_allowed_whatever_cloudformation_does_for_our_templates() -> None:
@@ -142,6 +150,60 @@ def test_roles_are_passed_to_the_services_that_our_roles_trust_and_to_no_other()
     trusted = {service for text in texts for service in re.findall(r"Principal: \{ Service: !Sub \"([a-z-]+)\.", text)}
     allowed = passing["Condition"]["StringEquals"]["iam:PassedToService"]
     assert set(allowed) == {f"{service}.amazonaws.com" for service in trusted}
+
+
+def test_every_role_of_every_template_can_be_given_the_boundary() -> None:
+    bounded = {"Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundary"}, {"Ref": "AWS::NoValue"}]}
+    roles = [(stack, name, one) for stack, name, one in _of_iam() if one["Type"] == "AWS::IAM::Role"]
+    assert {stack for stack, _, _ in roles} == {"identity", "registration", "server"}
+    left_out = [(stack, name) for stack, name, one in roles if one["Properties"].get("PermissionsBoundary") != bounded]
+    assert left_out == []
+
+
+def test_the_boundary_allows_the_actions_that_our_roles_have_and_no_other() -> None:
+    managed = {text for _, _, one in _of_iam() for text in re.findall(r"policy/[\w/-]+", json.dumps(one))}
+    assert managed == {"policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"}
+    ours = {action for _, _, one in _of_iam() for action in _allowed(one["Properties"])}
+    assert {action for one in _statements("boundary") for action in _list(one["Action"])} == ours | _API_LOGS
+
+
+def test_the_boundary_is_of_our_names_but_for_what_aws_gives_none() -> None:
+    wide = [one["Sid"] for one in _statements("boundary") if "mcp-demo" not in json.dumps(one)]
+    assert wide == ["CodesBySms", "WriteLogs", "ReadLogsOfApis", "Traces"]
+
+
+def test_who_deploys_gives_rights_only_to_roles_within_the_boundary_and_changes_no_policy() -> None:
+    giving = [one for name in _DEPLOY for one in _statements(name) if _gives(one, _GIVES_RIGHTS)]
+    assert {action for one in giving for action in _list(one["Action"])} == set(_GIVES_RIGHTS)
+    assert {one["Condition"]["StringEquals"].get("iam:PermissionsBoundary") for one in giving} == {_BOUNDARY}
+    never = ("iam:DeleteRolePermissionsBoundary", "iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion")
+    assert [one["Sid"] for name in _DEPLOY for one in _statements(name) if _gives(one, never)] == []
+
+
+def _gives(statement: dict[str, Any], actions: tuple[str, ...]) -> bool:
+    return any(_like(action, pattern) for pattern in _list(statement["Action"]) for action in actions)
+
+
+def _of_iam() -> Iterator[tuple[str, str, Any]]:
+    for stack in STACKS:
+        reader: Any = cfn_yaml
+        template: dict[str, Any] = reader.load(str(_FOLDER.parent / f"{stack}.yaml"))
+        for name, one in template["Resources"].items():
+            if one["Type"].startswith("AWS::IAM::"):
+                yield stack, name, one
+
+
+def _allowed(value: Any) -> Iterator[str]:
+    """The actions of all policies in it, whatever their condition; not those of a trust policy."""
+    if isinstance(value, list):
+        for item in cast("list[Any]", value):
+            yield from _allowed(item)
+    elif isinstance(value, dict):
+        parts = cast("dict[str, Any]", value)
+        yield from _list(parts.get("Action", []))
+        for key, item in parts.items():
+            if key != "AssumeRolePolicyDocument":
+                yield from _allowed(item)
 
 
 def _missing(policies: tuple[str, ...], occasions: tuple[str, ...]) -> list[str]:
