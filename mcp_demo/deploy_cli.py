@@ -85,6 +85,10 @@ def deploy(
             remove_hardening(target, name, progress)
             deployment = replace(deployment, changed=True)
     conclude(deployment, target, name, folder)
+    if profile == "local" and {"AccentColor", "RefreshGraceSeconds"} & chosen.get("identity", {}).keys():
+        note(
+            "AccentColor and RefreshGraceSeconds are deployed; the local sign-in pages of this run go on as they began."
+        )
     if demo_user:
         with aws_failures():
             user = ensure_demo_user(target.cognito(), deployment.outputs["UserPoolId"])
