@@ -7,10 +7,11 @@ import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mcp_demo.chosen_run import Name, ProfileOption, State, folder_of, running_in
 from mcp_demo.terminal import note, say
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The client registry: who may ask for tokens.", no_args_is_help=True)
 
-State = Annotated[Path | None, typer.Option("--state", metavar="DIR", help="Folder of the run.  [$MCP_DEMO_STATE]")]
-ProfileOption = Annotated[Literal["local", "aws"], typer.Option(help="The embedded AWS of a run, or AWS.")]
-Name = Annotated[str, typer.Option(help="Starts the names of all stacks.")]
 ClientIds = Annotated[list[str], typer.Argument(metavar="CLIENT_ID...")]
 
 
@@ -152,7 +150,7 @@ def _open(profile: str, name: str, state: Path | None) -> "tuple[DynamoDBRegistr
     from mcp_demo.errors import SetupError
     from mcp_demo.registry.dynamodb import DynamoDBRegistry
 
-    target = Profile.aws() if profile == "aws" else Profile.local(_embedded(state))
+    target = Profile.aws() if profile == "aws" else Profile.local(running_in(folder_of(state)).aws)
     with aws_failures():
         table = outputs(target.cloudformation(), f"{name}-registration").get("ClientsTable")
     if table is None:
@@ -161,17 +159,6 @@ def _open(profile: str, name: str, state: Path | None) -> "tuple[DynamoDBRegistr
         "dynamodb", endpoint_url=target.endpoint, config=target.config
     )
     return DynamoDBRegistry(client, table), target
-
-
-def _embedded(state: Path | None) -> str:
-    from mcp_demo.errors import SetupError
-    from mcp_demo.local.state import current
-    from mcp_demo.settings import default_state
-
-    run = current((state or default_state()).expanduser().resolve(), wait=True)
-    if run is None:
-        raise SetupError("Nothing is running on this machine.", "Start it: mcp-demo up --detach")
-    return run.aws
 
 
 def _app_clients(target: "Profile", name: str) -> Any:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Generator
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from registration_harness import CALLBACK, Deployed, deployed, register
@@ -22,7 +23,8 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Generator[Deployed]:
 
 @pytest.fixture(autouse=True)
 def _on_this_registry(aws: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    monkeypatch.setattr(registry_cli, "_embedded", lambda _: aws.ministack.endpoint)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    run = SimpleNamespace(aws=aws.ministack.endpoint)
+    monkeypatch.setattr(registry_cli, "running_in", lambda _: run)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
 
 
 def _run(*arguments: str, code: int = 0) -> str:
