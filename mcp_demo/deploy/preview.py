@@ -67,9 +67,22 @@ def _preview(system: System, stack: str, known: Outputs) -> Preview:
         return Preview(name, f"would be made; nobody can say of what before {missing} is known, from a stack before it")
     if package := system.package(stack):
         plan = with_code(plan, code_bucket(system.profile, system.name), package)
-    with _change_set(cloudformation, plan, there) as change_set:
-        changes = () if is_empty(change_set) else _changes(cloudformation, name, change_set)
+    changes = _changes_of(cloudformation, plan, there)
     return Preview(name, "would be made" if status == "REVIEW_IN_PROGRESS" else _updated(changes), changes)
+
+
+def changes_of(cloudformation: "CloudFormationClient", plan: Plan) -> tuple[Change, ...]:
+    """What would happen to each resource of one stack; empty if nothing would.
+
+    Raises:
+        DeployFailed: CloudFormation refuses the template or a parameter.
+    """
+    return _changes_of(cloudformation, plan, find(cloudformation, plan.name))
+
+
+def _changes_of(cloudformation: "CloudFormationClient", plan: Plan, there: "StackTypeDef | None") -> tuple[Change, ...]:
+    with _change_set(cloudformation, plan, there) as change_set:
+        return () if is_empty(change_set) else _changes(cloudformation, plan.name, change_set)
 
 
 def _updated(changes: tuple[Change, ...]) -> str:

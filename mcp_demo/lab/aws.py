@@ -5,16 +5,15 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import httpx
-from botocore.exceptions import WaiterError
 
 from mcp_demo.deploy import choices
 from mcp_demo.deploy.endpoints import Endpoints
+from mcp_demo.deploy.preview import changes_of
 from mcp_demo.deploy.profile import Profile
 from mcp_demo.deploy.stacks import Event, Plan, Progress
 from mcp_demo.errors import SetupError
@@ -165,27 +164,12 @@ def what_if(cloudformation: "CloudFormationClient", plan: Plan, **parameters: st
         plan: The stack as it is.
         **parameters: What would be different.
     """
-    changed = {**plan.parameters, **parameters}
-    made = cloudformation.create_change_set(
-        StackName=plan.name,
-        ChangeSetName=f"what-if-{time.time_ns()}",
-        TemplateBody=plan.template,
-        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in changed.items()],
-        Capabilities=["CAPABILITY_IAM"],
-    )
-    with suppress(WaiterError):  # one without changes counts as failed
-        waiter = cloudformation.get_waiter("change_set_create_complete")
-        waiter.wait(ChangeSetName=made["Id"], WaiterConfig={"Delay": 3})
-    found = cloudformation.describe_change_set(ChangeSetName=made["Id"]).get("Changes", [])
-    cloudformation.delete_change_set(ChangeSetName=made["Id"])
-    entries = [entry.get("ResourceChange", {}) for entry in found]
-    # The embedded AWS lists resources behind a false condition too; they do not exist, and so cannot change.
-    there = [entry for entry in entries if entry.get("Action") != "Modify" or entry.get("PhysicalResourceId")]
-    return {entry.get("LogicalResourceId", ""): _WORDS[entry.get("Replacement", "False")] for entry in there}
+    changed = replace(plan, parameters={**plan.parameters, **parameters})
+    return {change.resource: _WORDS.get(change.action, change.action) for change in changes_of(cloudformation, changed)}
 
 
 _WORDS = {
-    "False": "changed in place",
-    "Conditional": "changed, in place or by a new one",
-    "True": "REPLACED: a new one is made, the old one deleted",
+    "change": "changed in place",
+    "change or replace": "changed, in place or by a new one",
+    "replace": "REPLACED: a new one is made, the old one deleted",
 }
