@@ -140,31 +140,34 @@ def _answer_errors(app: FastAPI, parts: Parts) -> None:
     @app.exception_handler(ClientError)
     def pool_failed(request: Request, _: Exception) -> Response:  # pyright: ignore[reportUnusedFunction]
         _log.exception("the embedded AWS failed")
-        if request.url.path.startswith("/oauth2/") and request.method == "POST":
-            return JSONResponse({"error": "server_error"}, status_code=500, headers=NO_STORE)
-        return parts.pages.render(
-            "refused.html",
-            status=503,
+        return _server_error(
+            request,
+            parts,
             heading="The user pool does not answer",
             explanation="This page asks the embedded AWS, which has stopped or failed.",
             cure="Start the system again with `mcp-demo up`; its log is in the state folder.",
-            code="server_error",
         )
 
     @app.exception_handler(sqlite3.Error)
     def store_failed(request: Request, error: Exception) -> Response:  # pyright: ignore[reportUnusedFunction]
         _log.error("the file of this stand-in cannot be used: %s", error)
-        if request.url.path.startswith("/oauth2/") and request.method == "POST":
-            return JSONResponse({"error": "server_error"}, status_code=500, headers=NO_STORE)
-        return parts.pages.render(
-            "refused.html",
-            status=503,
+        return _server_error(
+            request,
+            parts,
             heading="This sign-in cannot be kept",
             explanation=f"The file in which this stand-in keeps sign-ins cannot be written: {error}.",
             cure="Make room on the disk, then go back to the application and start the sign-in again.",
-            code="server_error",
         )
 
     @app.exception_handler(UnsafeRequest)
     def unsafe_request(_: Request, error: UnsafeRequest) -> Response:  # pyright: ignore[reportUnusedFunction]
         return as_page(parts.pages, error)
+
+
+def _server_error(request: Request, parts: Parts, *, heading: str, explanation: str, cure: str) -> Response:
+    """What failed is not the caller's doing: OAuth's error for a program, a page for a person."""
+    if request.url.path.startswith("/oauth2/") and request.method == "POST":
+        return JSONResponse({"error": "server_error"}, status_code=500, headers=NO_STORE)
+    return parts.pages.render(
+        "refused.html", status=503, heading=heading, explanation=explanation, cure=cure, code="server_error"
+    )
