@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from mcp_demo.client import mcp
 from mcp_demo.client.auth import SdkOAuth
+from mcp_demo.client.discovery import out_of_service
 from mcp_demo.client.drive import Record, SignInWay, drive, ignore
 from mcp_demo.client.engine import Engine, Policy
 from mcp_demo.client.errors import CallFailed, ClientError
@@ -150,7 +151,8 @@ async def connect(
                 yield client
         except Exception as error:
             cause = auth.failure or _leaf(error)
-            if isinstance(cause, MCPError) and (status := _out_of_service(last)):
+            answer = last[0].response if last else None
+            if isinstance(cause, MCPError) and answer and (status := out_of_service(answer)):
                 raise CallFailed(f"The MCP server answers {status}: it is out of service or overloaded.") from error
             if isinstance(cause, ClientError | ErrorResponse | ProtocolViolation | MCPError | httpx2.TransportError):
                 raise cause from error
@@ -166,12 +168,6 @@ def _answers_that_are_none() -> Generator[None]:
         if isinstance(_leaf(error), ValidationError):
             raise CallFailed("What the MCP server answers is not what MCP asks for.") from error
         raise
-
-
-def _out_of_service(last: Sequence[Exchange]) -> int:
-    """The status of the last answer, if it is from what stands in front of the server rather than from MCP; else 0."""
-    status = last[0].response.status if last and last[0].response else 0
-    return status if status == 429 or status >= 500 else 0
 
 
 def _leaf(error: BaseException) -> BaseException:

@@ -124,7 +124,7 @@ def _resource_metadata(
             metadata = resource_metadata.parse(_json(response))
             resource_metadata.validate_resource(metadata, server_url, found_at=None if named else url)
             return metadata
-        away = away or _out_of_service(response)
+        away = away or out_of_service(response)
     if away:
         raise DiscoveryFailed(f"The MCP server answers {away} where its metadata lies: out of service or overloaded.")
     raise DiscoveryFailed("The MCP server asks for a token but publishes no protected resource metadata.")
@@ -155,14 +155,14 @@ def server_metadata_of(issuer: str, server_url: str, revision: Revision = NEWEST
                 if endpoint:
                     check_url(endpoint, server_url)
             return metadata
-        away = away or _out_of_service(response)
+        away = away or out_of_service(response)
     if away:
         raise DiscoveryFailed(f"The authorization server {issuer} answers {away}: out of service or overloaded.")
     raise DiscoveryFailed(f"The authorization server {issuer} publishes no metadata where it has to lie.")
 
 
-def _out_of_service(response: Response) -> int:
-    """The status of a party that is down rather than without a document; else 0."""
+def out_of_service(response: Response) -> int:
+    """The status of an answer from what stands in front of a party, rather than from the party itself; else 0."""
     return response.status if response.status == 429 or response.status >= 500 else 0
 
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from mangum import Mangum
 
@@ -18,6 +19,9 @@ from mcp_demo.errors import SetupError
 from mcp_demo.serverless.log import logged, request_id_of
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+
+IMPATIENT = Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2})
+"""For what a start asks AWS: API Gateway waits half a minute for an answer, botocore by itself much longer."""
 
 _UNAVAILABLE = {"error": "temporarily_unavailable", "error_description": "The service cannot start now. Try again."}
 _HEADERS = {"content-type": "application/json", "cache-control": "no-store", "retry-after": "5"}

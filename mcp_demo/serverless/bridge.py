@@ -4,26 +4,23 @@ import os
 from typing import Any
 
 import boto3
-from botocore.config import Config
 from pydantic import SecretStr
 
 from mcp_demo.bridge.app import create_app
 from mcp_demo.deploy.secrets import client_secret
-from mcp_demo.serverless.asgi import Instance
+from mcp_demo.serverless.asgi import IMPATIENT, Instance
 from mcp_demo.serverless.envelope_keys import usable
 from mcp_demo.settings import BridgeSettings
-
-_IMPATIENT = Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2})
 
 
 def settings() -> BridgeSettings:
     """The settings: what is no secret from the environment, the rest from Secrets Manager and the user pool."""
     aws: Any = boto3
-    secret = aws.client("secretsmanager", config=_IMPATIENT).get_secret_value(SecretId=os.environ["ENVELOPE_SECRET"])
+    secret = aws.client("secretsmanager", config=IMPATIENT).get_secret_value(SecretId=os.environ["ENVELOPE_SECRET"])
     app_client = os.environ["MCP_DEMO_BRIDGE_CLIENT_ID"]
     return BridgeSettings(
         bridge_client_secret=SecretStr(
-            client_secret(aws.client("cognito-idp", config=_IMPATIENT), os.environ["USER_POOL_ID"], app_client)
+            client_secret(aws.client("cognito-idp", config=IMPATIENT), os.environ["USER_POOL_ID"], app_client)
         ),
         envelope_keys=[SecretStr(key) for key in usable(secret["SecretString"])],
     )  # pyright: ignore[reportCallIssue]

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from mcp_demo.deploy.secrets import client_secret
 from mcp_demo.server.app import create_app
-from mcp_demo.serverless.asgi import Instance
+from mcp_demo.serverless.asgi import IMPATIENT, Instance
 from mcp_demo.settings import Downstream, ServerSettings
 
 
@@ -17,11 +17,9 @@ def settings() -> ServerSettings:
     if not (url := os.environ.get("DOWNSTREAM_URL")):
         return read
     import boto3  # takes long to import, and only this needs it at the start
-    from botocore.config import Config
 
     aws: Any = boto3
-    impatient = Config(connect_timeout=2, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2})
-    cognito, client_id = aws.client("cognito-idp", config=impatient), os.environ["ACTING_CLIENT_ID"]
+    cognito, client_id = aws.client("cognito-idp", config=IMPATIENT), os.environ["ACTING_CLIENT_ID"]
     downstream = Downstream(
         url=url,
         client_id=client_id,
