@@ -2,7 +2,8 @@
 
 Documents come from three places, in this order: pinned by an administrator, kept from an earlier fetch for as long as
 its HTTP headers allow, or fetched now. Whether the host of a document is welcome is asked first. Nothing that failed is
-kept, so a client that mends its document gets in at once; how often a host is asked is limited instead.
+kept, so a client that mends its document gets in at once; how often a host is asked is limited instead. What was good
+before has a turn of its own beside that limit, so that a stranger who names many URLs shuts out nobody who is known.
 
 Spec: draft-ietf-oauth-client-id-metadata-document-00, MCP 2026-07-28 Client ID Metadata Documents, RFC 9111 §4.2.
 """
@@ -34,6 +35,7 @@ _MAX_KEYS = 16 * 1024
 _UNLABELLED = 300.0
 _LONGEST = 86_400.0
 _MOST = 500
+_MOST_KNOWN = 5_000
 _TURN = 3.0  # as often as an allowance lets a host be asked
 Kind = Literal["client", "keys"]
 _MAX_AGE = re.compile(r"(s-maxage|max-age)=\"?([0-9]{1,9})\"?")
@@ -59,11 +61,10 @@ class Trust:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """A document, until when it is good, and when it was last asked for."""
+    """A document, and until when it is good."""
 
     good_until: float
     value: Any
-    asked: float
 
 
 class Documents:
@@ -94,6 +95,8 @@ class Documents:
         self._allowance = Allowance(clock)
         # By what was read from the URL too: anybody may name the document of another as the place of his keys.
         self._kept: OrderedDict[tuple[Kind, str], _Kept] = OrderedDict()
+        # When what was good before was asked for last, even if it may not be kept; the least recently used comes first.
+        self._known: OrderedDict[tuple[Kind, str], float] = OrderedDict()
 
     async def client(self, url: str) -> Client:
         """The client that a document describes.
@@ -122,8 +125,17 @@ class Documents:
         keys = await self._get("keys", url, _MAX_KEYS, lambda document: document)
         return cast("Mapping[str, Any]", keys) if isinstance(keys, dict) else {}
 
+    def vouch(self, url: str) -> None:
+        """Note that a client has proven itself by the keys at its `jwks_uri`: they are known from now on.
+
+        Before that they are not, whatever is there: anybody may name any URL, and have a turn of its own for each.
+        """
+        self._know(("keys", url))
+
     async def _document(self, url: str) -> ClientMetadata:
-        return await self._get("client", url, _MAX_DOCUMENT, lambda document: metadata_document.parse(document, url))
+        read = await self._get("client", url, _MAX_DOCUMENT, lambda document: metadata_document.parse(document, url))
+        self._know(("client", url))  # it names its own URL, so who serves it wants to be asked for it
+        return read
 
     async def _get(self, kind: Kind, url: str, max_bytes: int, read: Callable[[object], Any]) -> Any:
         now = self._clock()
@@ -141,7 +153,7 @@ class Documents:
         seconds = freshness(fetched.headers, now)
         self._kept.pop((kind, url), None)
         if seconds > 0:
-            self._kept[kind, url] = _Kept(now + seconds, value, now)
+            self._kept[kind, url] = _Kept(now + seconds, value)
             while len(self._kept) > _MOST:
                 self._kept.popitem(last=False)
         return value
@@ -149,12 +161,17 @@ class Documents:
     def _may_ask(self, name: tuple[Kind, str], host: str, now: float) -> bool:
         if self._allow_loopback and is_loopback_host(host):
             return True  # a stack on one machine asks only itself
-        known = self._kept.get(name)
-        # What was good before has a turn of its own, or who asks for things that are not there would shut out a client.
-        if known is not None and now - known.asked >= _TURN:
-            self._kept[name] = replace(known, asked=now)
+        asked = self._known.get(name)
+        if asked is not None and now - asked >= _TURN:
+            self._known[name] = now
             return True
         return self._allowance.take(host)
+
+    def _know(self, name: tuple[Kind, str]) -> None:
+        self._known.setdefault(name, self._clock())
+        self._known.move_to_end(name)
+        while len(self._known) > _MOST_KNOWN:
+            self._known.popitem(last=False)
 
 
 def freshness(headers: Mapping[str, str], now: float) -> float:

@@ -51,6 +51,8 @@ async def _verify(bridge: Bridge, client: Client, assertion: str) -> None:
         audiences=(bridge.issuer, f"{bridge.issuer}/token"),
         now=bridge.clock(),
     )
+    if client.jwks_uri is not None:
+        bridge.documents.vouch(client.jwks_uri)
     name = f"{client.client_id} {verified.token_id}"
     first = await bridge.blocking(
         lambda: bridge.families.is_first_use(name, now=bridge.clock(), expires=verified.expires_at)
