@@ -33,7 +33,11 @@ class ProtocolVersion:
         """Serve one request."""
         headers = values(scope["headers"], b"mcp-protocol-version")
         if len(headers) == 1 and headers[0] in MODERN_PROTOCOL_VERSIONS:
-            await self._app(scope, receive, send)
+            # The SDK (mcp 2.3) crashes where it decodes an encoded name that is not ASCII.
+            if all(value.isascii() for name, value in scope["headers"] if name == b"mcp-name"):
+                await self._app(scope, receive, send)
+            else:
+                await _error({}, HEADER_MISMATCH, "Mcp-Name is not ASCII.").send(send)
             return
         body = await read_body(receive)
         refusal = answers.TOO_LARGE if body is None else _refusal(headers, body)
