@@ -26,7 +26,7 @@ def fuzz(name: str, folder: Path, arguments: list[str]) -> None:
     """Fuzz one parser in this process, which ends with it, from its examples: they hold keys of this process."""
     import atheris  # pyright: ignore[reportMissingImports, reportMissingModuleSource]
 
-    with atheris.instrument_imports(include=["mcp_demo", "joserfc", "starlette"]):  # pyright: ignore
+    with atheris.instrument_imports(include=["mcp_demo", "joserfc", "starlette", "mcp.shared.inbound"]):  # pyright: ignore
         from parsers import PARSERS
 
     parser = next(parser for parser in PARSERS if parser.name == name)

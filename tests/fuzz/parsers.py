@@ -15,6 +15,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx
+import routing
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from fastapi import Request, Response
@@ -270,6 +271,11 @@ def _operation(data: bytes) -> None:
         _hold(name != "add_context" or missing, "what needs more than is granted is refused")
 
 
+def _routing(data: bytes) -> None:
+    broken = routing.read(data)
+    _hold(not broken, "; ".join(broken))
+
+
 def _version(data: bytes) -> None:
     header, _, body = data.partition(b"\n")
     sent: list[Mapping[str, Any]] = []
@@ -478,6 +484,17 @@ PARSERS = (
     ),
     Parser("envelope", _envelope, (_SEALED.encode(),)),
     Parser("JSON-RPC operation", _operation, (_dumped(**_CALL), b"[" + _dumped(**_CALL) + b"]")),
+    Parser(
+        "header routing",
+        _routing,
+        (
+            routing.request("add_context"),
+            routing.request("add_context", name="whoami"),
+            routing.request("whoami", "Mcp-Protocol-Version: 2026-07-28", "mcp-method: tools/list", "mcp-name: whoami"),
+            routing.request("add_context", name="=?base64?YWRkX2NvbnRleHQ=?="),
+            routing.request("add_context", "mcp-protocol-version: 2025-11-25").replace(b', "_meta"', b', "x"'),
+        ),
+    ),
     Parser("protocol version", _version, (b"2025-11-25\n" + _dumped(**_CALL), b"x\n{}")),
     Parser("client assertion", _assertion, (_sign(b'{"alg":"ES256"}', b"{}").encode(),)),
     Parser("client assertion, signed", _signed_assertion, (b'{"alg":"ES256","kid":"k"}\n' + _dumped(**_ASSERTION),)),

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+import routing
 from parsers import NOW, PARSERS, URL
 
 _BY_NAME = {parser.name: parser for parser in PARSERS}
@@ -35,6 +36,8 @@ def _proof(**changes: Any) -> bytes:
         ("keys of a client", b'{"keys": [5]}'),
         ("keys of a client", b'{"keys": [null, "x", []]}'),
         ("keys of a client", b'{"keys": {"kid": "k"}}'),
+        ("header routing", routing.request("whoami", name="=?base64?\xe9?=")),
+        ("header routing", routing.request("whoami", name="whoami\u212a")),
     ],
 )
 def test_what_once_broke_a_promise_is_refused_in_words(name: str, data: bytes) -> None:
