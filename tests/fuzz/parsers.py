@@ -459,6 +459,8 @@ _ASSERTION = {"iss": "app", "sub": "app", "aud": URL, "jti": "1", "exp": NOW + 6
 _ATH = encode(sha256(b"token").digest())
 _PROOF = {"jti": "1", "htm": "POST", "htu": URL, "iat": NOW, "ath": _ATH, "nonce": "n"}
 
+_OLDER = routing.request("add_context", "mcp-protocol-version: 2025-11-25").replace(b'"_meta"', b'"x"')
+
 PARSERS = (
     Parser("WWW-Authenticate", _challenge, (b'Bearer realm="a", scope="x y", error=invalid_token, Basic dGVzdA==',)),
     Parser(
@@ -492,7 +494,9 @@ PARSERS = (
             routing.request("add_context", name="whoami"),
             routing.request("whoami", "Mcp-Protocol-Version: 2026-07-28", "mcp-method: tools/list", "mcp-name: whoami"),
             routing.request("add_context", name="=?base64?YWRkX2NvbnRleHQ=?="),
-            routing.request("add_context", "mcp-protocol-version: 2025-11-25").replace(b', "_meta"', b', "x"'),
+            _OLDER,
+            _OLDER.replace(b"2025-11-25", b"2025-11-25\nmcp-method: tools/list"),
+            _OLDER.replace(b"mcp-protocol-version: 2025-11-25", b"mcp-method: tools/list\nmcp-name: whoami"),
         ),
     ),
     Parser("protocol version", _version, (b"2025-11-25\n" + _dumped(**_CALL), b"x\n{}")),
