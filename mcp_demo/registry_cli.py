@@ -4,6 +4,7 @@ Clients that registered themselves claim their names: what they say is printed a
 """
 
 import json
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,18 +89,31 @@ def list_clients(
 
 @app.command("show")
 def show_client(client_id: str, profile: ProfileOption = "local", name: Name = "mcp-demo", state: State = None) -> None:
-    """Print a client as JSON; no secret is in it, for none is kept."""
+    """Print a client as JSON; no secret is in it, for none is kept. Its `digest` is for `approve`."""
     store, _ = _open(profile, name, state)
     say(json.dumps(_described(_found(store, client_id)), indent=2))
 
 
 @app.command("approve")
 def approve_clients(
-    client_ids: ClientIds, profile: ProfileOption = "local", name: Name = "mcp-demo", state: State = None
+    client_ids: ClientIds,
+    digest: Annotated[
+        str | None, typer.Option(metavar="DIGEST", help="As `show` printed it: approve that, and nothing newer.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    profile: ProfileOption = "local",
+    name: Name = "mcp-demo",
+    state: State = None,
 ) -> None:
-    """Let clients that wait for it be used."""
+    """Let clients that wait for it be used. In a terminal it shows each, and asks."""
+    if digest is not None and len(client_ids) > 1:
+        raise typer.BadParameter("It is of one client. Approve the others by themselves.", param_hint="--digest")
     store, _ = _open(profile, name, state)
-    _decide(store, client_ids, "active", "is active already", "may be used now")
+    for client_id in client_ids:
+        seen = digest
+        if digest is None and not yes and sys.stdin.isatty():
+            seen = _looked_at(_found(store, client_id))
+        _decide(store, client_id, "active", "is active already", "may be used now", seen)
 
 
 @app.command("deny")
@@ -108,7 +122,8 @@ def deny_clients(
 ) -> None:
     """Let nobody sign in with clients any more. Their ids stay taken until they expire; `remove` forgets them."""
     store, _ = _open(profile, name, state)
-    _decide(store, client_ids, "denied", "is denied already", "may not be used any more")
+    for client_id in client_ids:
+        _decide(store, client_id, "denied", "is denied already", "may not be used any more")
 
 
 @app.command("remove")
@@ -125,18 +140,34 @@ def remove_clients(
         note(f"{client_id} is removed.")
 
 
-def _decide(store: "DynamoDBRegistry", client_ids: list[str], status: "Status", already: str, done: str) -> None:
+def _looked_at(client: "Client") -> str:
+    """Show a client to a person, who agrees to it; returns what stands for it as it was shown."""
+    from mcp_demo.dcr.registration import digest
+
+    note(json.dumps(_described(client), indent=2))
+    typer.confirm("Nobody has checked what it says. Approve it?", abort=True, err=True)
+    return digest(client)
+
+
+def _decide(
+    store: "DynamoDBRegistry", client_id: str, status: "Status", already: str, done: str, seen: str | None = None
+) -> None:
+    """Decide upon a client, if it is still what `seen` stands for."""
     from dataclasses import replace
 
-    for client_id in client_ids:
-        client = _found(store, client_id)
-        if client.status == status:
-            note(f"{client_id} {already}.")
-        elif store.replace(replace(client, status=status), was=client):
-            note(f"{client_id} {done}. {_known_as(client)}")
-        else:
-            note(f"{client_id} was changed by somebody else; look at it again.")
-            raise typer.Exit(1)
+    from mcp_demo.dcr.registration import digest
+
+    client = _found(store, client_id)
+    if seen not in (None, digest(client)):
+        note(f"{client_id} has changed since you looked; look at it again: mcp-demo clients show {client_id}")
+        raise typer.Exit(1)
+    if client.status == status:
+        note(f"{client_id} {already}.")
+    elif store.replace(replace(client, status=status), was=client):
+        note(f"{client_id} {done}. {_known_as(client)}")
+    else:
+        note(f"{client_id} was changed by somebody else; look at it again: mcp-demo clients show {client_id}")
+        raise typer.Exit(1)
 
 
 def _known_as(client: "Client") -> str:
@@ -179,7 +210,7 @@ def _found(store: "DynamoDBRegistry", client_id: str) -> "Client":
 
 
 def _described(client: "Client") -> dict[str, Any]:
-    from mcp_demo.dcr.registration import registered_members
+    from mcp_demo.dcr.registration import digest, registered_members
 
     return {"client_id": client.client_id, **registered_members(client)} | {
         "source": client.source,
@@ -188,6 +219,7 @@ def _described(client: "Client") -> dict[str, Any]:
         "last_used": _time(client.last_used),
         "expires": _time(client.expires),
         "upstream_client_id": client.upstream_client_id,
+        "digest": digest(client),
     }
 
 

@@ -1,5 +1,7 @@
 """Registering, reading, changing and removing a client (RFC 7591 §3, RFC 7592 §2)."""
 
+import hashlib
+import json
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -194,6 +196,15 @@ def registered_members(client: Client) -> dict[str, Any]:
         "jwks_uri": client.jwks_uri,
     }
     return {name: value for name, value in members.items() if value}
+
+
+def digest(client: Client) -> str:
+    """Stands for what a client says of itself at a moment, so that a decision can name what was looked at.
+
+    The number of its review goes in: an update brings a new one, so nobody can make two registrations that look alike.
+    """
+    said = [client.client_id, client.review, registered_members(client)]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def remove(store: WritableRegistry, app_clients: AppClients | None, client: Client, now: float) -> None:

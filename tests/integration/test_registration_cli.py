@@ -1,7 +1,9 @@
 """`mcp-demo clients` over a deployed registry."""
 
+import io
 import json
-from collections.abc import Generator
+import sys
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -10,7 +12,7 @@ from registration_harness import CALLBACK, Deployed, deployed, register
 from typer.testing import CliRunner
 
 from mcp_demo import registry_cli
-from mcp_demo.registry.model import hash_secret
+from mcp_demo.registry.model import Client, hash_secret
 
 RUNNER = CliRunner()
 
@@ -71,6 +73,97 @@ def test_who_approves_is_told_what_the_client_says_at_that_moment(aws: Deployed)
     said = RUNNER.invoke(registry_cli.app, ["approve", seen.client_id]).stderr
     assert '"Other"' in said
     assert "https://other.example/cb" in said
+
+
+def _waiting(aws: Deployed) -> Client:
+    client = aws.store.get(register(aws)["client_id"])
+    assert client is not None
+    waits = replace(client, status="pending", review="first")
+    assert aws.store.replace(waits, was=client)
+    return waits
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda client: replace(client, redirect_uris=("https://other.example/cb",)),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+        lambda client: replace(client, jwks_uri="https://other.example/keys"),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+        lambda client: replace(client, review="second"),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    ],
+)
+def test_by_its_digest_only_what_was_shown_is_approved(aws: Deployed, change: Callable[[Client], Client]) -> None:
+    seen = _waiting(aws)
+    digest = json.loads(_run("show", seen.client_id))["digest"]
+    changed = change(seen)
+    assert aws.store.replace(changed, was=seen)
+    refused = RUNNER.invoke(registry_cli.app, ["approve", seen.client_id, "--digest", digest])
+    cure = f"look at it again: mcp-demo clients show {seen.client_id}"
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr == f"{seen.client_id} has changed since you looked; {cure}\n"
+    assert aws.store.get(seen.client_id) == changed
+    _run("approve", seen.client_id, "--digest", json.loads(_run("show", seen.client_id))["digest"])
+    assert aws.store.get(seen.client_id) == replace(changed, status="active")
+
+
+def test_a_digest_is_of_one_client(aws: Deployed) -> None:
+    one, other = _waiting(aws), _waiting(aws)
+    _run("approve", one.client_id, other.client_id, "--digest", "0" * 32, code=2)
+    assert aws.store.get(one.client_id) == one
+
+
+class _Terminal(io.StringIO):
+    """Somebody in front of it; before the answer, `meanwhile` happens."""
+
+    def __init__(self, answer: str, meanwhile: Callable[[], object] = lambda: None) -> None:
+        super().__init__(f"{answer}\n")
+        self.meanwhile = meanwhile
+
+    def isatty(self) -> bool:
+        return True
+
+    def readline(self, size: int = -1, /) -> str:
+        self.meanwhile()
+        return super().readline(size)
+
+
+def _in_a_terminal(monkeypatch: pytest.MonkeyPatch, terminal: _Terminal, *arguments: str) -> int:
+    with monkeypatch.context() as patched, pytest.raises(SystemExit) as ended:
+        patched.setattr(sys, "stdin", terminal)
+        registry_cli.app(arguments)
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+@pytest.mark.parametrize(("answer", "code", "status"), [("y", 0, "active"), ("n", 1, "pending"), ("", 1, "pending")])
+def test_in_a_terminal_the_client_is_shown_before_it_is_approved(
+    aws: Deployed,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    answer: str,
+    code: int,
+    status: str,
+) -> None:
+    client = _waiting(aws)
+    assert _in_a_terminal(monkeypatch, _Terminal(answer), "approve", client.client_id) == code
+    assert '"https://client.example/callback"' in capsys.readouterr().err
+    assert aws.store.get(client.client_id) == replace(client, status=status)  # pyright: ignore[reportArgumentType]
+
+
+def test_what_changes_while_somebody_looks_at_it_is_not_approved(
+    aws: Deployed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = _waiting(aws)
+    changed = replace(client, redirect_uris=("https://other.example/cb",), review="second")
+    terminal = _Terminal("y", lambda: aws.store.replace(changed, was=client))
+    assert _in_a_terminal(monkeypatch, terminal, "approve", client.client_id) == 1
+    assert "has changed since you looked" in capsys.readouterr().err
+    assert aws.store.get(client.client_id) == changed
+
+
+def test_who_does_not_want_to_be_asked_says_so(aws: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = _waiting(aws)
+    assert _in_a_terminal(monkeypatch, _Terminal("n"), "approve", client.client_id, "--yes") == 0
+    assert aws.store.get(client.client_id) == replace(client, status="active")
 
 
 def test_a_denied_client_may_not_be_used_until_it_is_approved(aws: Deployed) -> None:
