@@ -58,6 +58,27 @@ def add_client(
     say(json.dumps(_described(client) | ({"client_secret": secret} if secret else {}), indent=2))
 
 
+@app.command("pin")
+def pin_client(
+    document: Annotated[
+        typer.FileText, typer.Argument(metavar="FILE", help="The client's metadata document; - for standard input.")
+    ],
+    profile: ProfileOption = "local",
+    name: Name = "mcp-demo",
+    state: State = None,
+) -> None:
+    """Keep the metadata document of a client: the bridge then never fetches it. `remove` lets it do so again."""
+    client = _pinned(document, allow_loopback=profile == "local")
+    store, _ = _open(profile, name, state)
+    before = store.get(client.client_id)
+    if before is None:
+        store.add(client)
+    elif not store.replace(client, was=before):
+        note(f"{client.client_id} was changed by somebody else; look at it again: mcp-demo clients show ID")
+        raise typer.Exit(1)
+    say(json.dumps(_described(client), indent=2))
+
+
 @app.command("list")
 def list_clients(
     ids: Annotated[bool, typer.Option("--ids", help="Client ids alone, one a line.")] = False,
@@ -138,6 +159,24 @@ def remove_clients(
     for client_id in client_ids:
         remove(store, app_clients, _found(store, client_id), time.time())
         note(f"{client_id} is removed.")
+
+
+def _pinned(document: typer.FileText, *, allow_loopback: bool) -> "Client":
+    from dataclasses import replace
+
+    from mcp_demo.bridge.cimd import client_of
+    from mcp_demo.oauth import metadata_document
+    from mcp_demo.oauth.errors import OAuthError
+
+    try:
+        members: Any = json.load(document)
+        url = str(members["client_id"])
+        metadata_document.validate_client_id_url(url, allow_loopback)
+        return replace(client_of(url, metadata_document.parse(members, url)), created=time.time())
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise typer.BadParameter("It is no JSON object with a `client_id`.", param_hint="FILE") from None
+    except OAuthError as error:
+        raise typer.BadParameter(error.description, param_hint="FILE") from None
 
 
 def _looked_at(client: "Client") -> str:

@@ -107,11 +107,11 @@ class Documents:
         try:
             metadata_document.validate_client_id_url(url, self._allow_loopback)
             if url in self._pinned:
-                return _client(url, self._pinned[url])
+                return client_of(url, self._pinned[url])
             host = urlsplit(url).hostname or ""
             if not self._trust.allows(host):
                 raise InvalidClient(f"Applications of {host} are not accepted here.", status=400)
-            return _client(url, await self._document(url))
+            return client_of(url, await self._document(url))
         except OAuthError as error:
             _log.warning("client metadata document %.300r refused: %s", url, error.description)
             raise
@@ -206,7 +206,8 @@ def open_documents(settings: BridgeSettings, fetcher: Fetcher, clock: Callable[[
     return Documents(fetcher, trust=trust, pinned=pinned, allow_loopback=settings.loopback_documents, clock=clock)
 
 
-def _client(url: str, metadata: ClientMetadata) -> Client:
+def client_of(url: str, metadata: ClientMetadata) -> Client:
+    """The client that the document at a URL describes."""
     # Its `scope` is no ceiling: the document is written for every server there is, and the person decides.
     return replace(Client.from_metadata(url, metadata, source="cimd"), scopes=())
 

@@ -47,25 +47,26 @@ class Bridge:
         return self.settings.bridge_url.rstrip("/")
 
     async def client(self, client_id: str) -> Client | None:
-        """A client that may be used now.
+        """A client that may be used now; one with a document as administrators have pinned it, or as it is out there.
 
         Raises:
             InvalidClient: Its metadata document cannot be used; says why.
             TemporarilyUnavailable: The registry does not answer.
         """
-        if metadata_document.is_url(client_id):
-            return await self.documents.client(client_id) if self.settings.metadata_documents else None
+        described = metadata_document.is_url(client_id)
+        if described and not self.settings.metadata_documents:
+            return None
         client = await self.blocking(lambda: self.registry.get(client_id))
+        if described and (client is None or client.source != "cimd"):  # administrators have pinned no document of it
+            return await self.documents.client(client_id)
         return client if client is not None and client.is_usable(self.clock()) else None
 
     async def standing(self, client_id: str) -> Status | None:
-        """Where a registered client stands with the administrators; None for one that is unknown or expired.
+        """Where a client of the registry stands with the administrators; None for one that is unknown or expired.
 
         Raises:
             TemporarilyUnavailable: The registry does not answer.
         """
-        if metadata_document.is_url(client_id):
-            return None
         client = await self.blocking(lambda: self.registry.get(client_id))
         return None if client is None or client.is_expired(self.clock()) else client.status
 

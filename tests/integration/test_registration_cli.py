@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Generator
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -164,6 +165,45 @@ def test_who_does_not_want_to_be_asked_says_so(aws: Deployed, monkeypatch: pytes
     client = _waiting(aws)
     assert _in_a_terminal(monkeypatch, _Terminal("n"), "approve", client.client_id, "--yes") == 0
     assert aws.store.get(client.client_id) == replace(client, status="active")
+
+
+DOCUMENT = {
+    "client_id": "https://client.example/client.json",
+    "client_name": "Document",
+    "redirect_uris": ["http://127.0.0.1/callback"],
+}
+
+
+def test_a_document_is_pinned_pinned_anew_and_forgotten(aws: Deployed, tmp_path: Path) -> None:
+    file, url = tmp_path / "client.json", DOCUMENT["client_id"]
+    for name in ("Document", "Newer"):
+        file.write_text(json.dumps({**DOCUMENT, "client_name": name, "scope": "one", "unknown": 1}))
+        assert json.loads(_run("pin", str(file)))["client_name"] == name
+        stored = aws.store.get(str(url))
+        assert stored is not None
+        assert (stored.client_name, stored.source, stored.status, stored.scopes) == (name, "cimd", "active", ())
+        assert stored.expires is None
+    assert aws.sweep()["removed"] == 0
+    _run("remove", str(url))
+    assert aws.store.get(str(url)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "no JSON object"),
+        ("[]", "no JSON object"),
+        ("{}", "no JSON object"),
+        (json.dumps({**DOCUMENT, "client_id": "https://client.example"}), "has no path"),
+        (json.dumps({**DOCUMENT, "client_id": "app"}), "is not an https URL"),
+        (json.dumps({**DOCUMENT, "client_secret": "s"}), "has a client secret"),
+        (json.dumps({**DOCUMENT, "redirect_uris": []}), "redirect_uris"),
+    ],
+)
+def test_what_is_no_metadata_document_is_a_usage_error(aws: Deployed, text: str, reason: str) -> None:
+    refused = RUNNER.invoke(registry_cli.app, ["pin", "-"], input=text)
+    assert refused.exit_code == 2
+    assert reason in " ".join(refused.stderr.replace("│", " ").split())
 
 
 def test_a_denied_client_may_not_be_used_until_it_is_approved(aws: Deployed) -> None:

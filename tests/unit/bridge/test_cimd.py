@@ -1,6 +1,7 @@
 import json
 import time
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -245,6 +246,38 @@ async def test_a_client_whose_document_names_keys_has_to_use_them() -> None:
 def test_malformed_pinned_documents_are_named_at_the_start(pinned: str) -> None:
     with pytest.raises(SetupError, match="pinned client metadata document"):
         browser(pinned_documents=pinned)
+
+
+def _pinned(url: str, **changes: Any) -> Client:
+    return Client(
+        client_id=url, client_name="As pinned", redirect_uris=("http://localhost/callback",), source="cimd", **changes
+    )
+
+
+async def test_a_document_that_administrators_pinned_is_used_and_not_fetched(server: DocumentServer) -> None:
+    async with browser(clients=(_pinned(server.url),), metadata_document_hosts=["claude.ai"]) as visit:
+        page = await visit.get("/authorize", params=by(server.url))
+    assert (page.status_code, server.requests) == (200, [])
+    assert "As pinned" in page.text
+
+
+async def test_a_client_with_a_document_that_administrators_denied_is_not_fetched_either(
+    server: DocumentServer,
+) -> None:
+    async with browser(clients=(_pinned(server.url, status="denied"),), loopback_documents=True) as visit:
+        page = await visit.get("/authorize", params=by(server.url))
+        refused = await visit.post("/token", data=exchange("x", client_id=server.url))
+    assert (page.status_code, server.requests) == (400, [])
+    assert "was not approved" in page.text
+    assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
+
+
+async def test_no_client_of_another_kind_stands_in_for_a_document(server: DocumentServer) -> None:
+    impostor = replace(_pinned(server.url), source="dcr")
+    async with browser(clients=(impostor,), loopback_documents=True) as visit:
+        page = await visit.get("/authorize", params=by(server.url))
+    assert (page.status_code, len(server.requests)) == (200, 1)
+    assert "Document client" in page.text
 
 
 @pytest.mark.parametrize(("allowed", "error", "fetches"), [(True, "invalid_grant", 1), (False, "invalid_client", 0)])
