@@ -61,6 +61,7 @@ _TYPES = _ACCESS_TOKEN_TYPES | {"jwt"}
 _LATEST_TIME = 253_402_300_799  # the year 9999: what lies beyond cannot be shown as a date
 _ISSUER_CLOCK_AHEAD = 60
 _PADDING, _DIGEST = PKCS1v15(), SHA256()
+_parsed = lru_cache(maxsize=64)(scope_rules.parse)  # most tokens of an issuer grant the same
 _STANDARD_ALPHABET = bytes.maketrans(b"-_+/=", b"+/***")  # where `+`, `/` and `=` are no part of base64url
 
 
@@ -120,7 +121,8 @@ class Unverified:
 class AccessToken:
     """What a verified token says. The token itself is not kept.
 
-    `actors` says who acts for the person, the current one first (RFC 8693 §4.1); empty where nobody does.
+    `actors` says who acts for the person, the current one first (RFC 8693 §4.1); empty where nobody does. It counts
+    from `valid_from` until just before `expires_at`, in seconds since the epoch, give or take the leeway of the rules.
     """
 
     issuer: str
@@ -130,6 +132,11 @@ class AccessToken:
     scopes: tuple[str, ...]
     expires_at: float
     actors: tuple[Actor, ...] = ()
+    valid_from: float = 0
+
+    def is_alive(self, leeway: int, now: float) -> bool:
+        """Whether it still counts: time alone can end what was verified before (RFC 7519 §4.1.4 to §4.1.6)."""
+        return self.valid_from - leeway <= now < self.expires_at + leeway
 
 
 def read(token: str) -> Unverified:
@@ -170,8 +177,10 @@ def verify(unverified: Unverified, key: RSAKey, rules: Rules, now: float) -> Acc
     if claims["iss"] != rules.issuer:
         raise TokenRejected("issuer")
     _check_use(unverified, rules)
-    expires_at = check_times(claims, rules.leeway, now)
-    scopes = tuple(scope for scope in _scopes(claims) if scope not in rules.withheld)
+    valid_from, expires_at = _check_times(claims, rules.leeway, now)
+    scopes = _scopes(claims)
+    if rules.withheld:
+        scopes = tuple(scope for scope in scopes if scope not in rules.withheld)
     _check_audience(claims, scopes, rules)
     return AccessToken(
         issuer=rules.issuer,
@@ -181,32 +190,25 @@ def verify(unverified: Unverified, key: RSAKey, rules: Rules, now: float) -> Acc
         scopes=scopes,
         expires_at=expires_at,
         actors=_actors(claims),
+        valid_from=valid_from,
     )
 
 
-def check_times(claims: Mapping[str, Any], leeway: int, now: float) -> float:
-    """Check `exp`, `nbf` and `iat`, and return `exp`.
-
-    Time alone can break this rule: whoever remembers a verified token has to check it anew each time.
-
-    Spec: RFC 7519 §4.1.4 to §4.1.6.
-
-    Raises:
-        TokenRejected: The token is not alive now.
-    """
+def _check_times(claims: Mapping[str, Any], leeway: int, now: float) -> tuple[float, float]:
+    """From when until when the token counts (RFC 7519 §4.1.4 to §4.1.6)."""
     expires_at = _time(claims, "exp")
     if now >= expires_at + leeway:
         raise TokenRejected("expired")
-    if "nbf" in claims and now < _time(claims, "nbf") - leeway:
+    not_before = _time(claims, "nbf") if "nbf" in claims else 0
+    if now < not_before - leeway:
         raise TokenRejected("not_yet_valid")
-    if "iat" in claims:
-        issued_at = _time(claims, "iat")
-        if issued_at > expires_at:
-            raise TokenRejected("claims")
-        # Two clocks always differ a little, and `iat` alone grants nothing: only nonsense is refused.
-        if issued_at > now + leeway + _ISSUER_CLOCK_AHEAD:
-            raise TokenRejected("issued_in_future")
-    return expires_at
+    issued_at = _time(claims, "iat") if "iat" in claims else 0
+    if issued_at > expires_at:
+        raise TokenRejected("claims")
+    # Two clocks always differ a little, and `iat` alone grants nothing: only nonsense is refused.
+    if now < issued_at - _ISSUER_CLOCK_AHEAD - leeway:
+        raise TokenRejected("issued_in_future")
+    return max(not_before, issued_at - _ISSUER_CLOCK_AHEAD), expires_at
 
 
 @lru_cache(maxsize=64)
@@ -263,7 +265,7 @@ def _scopes(claims: Mapping[str, Any]) -> tuple[str, ...]:
     if not isinstance(value, str):
         raise TokenRejected("claims")
     try:
-        return scope_rules.parse(value)
+        return _parsed(value)
     except InvalidScope as error:
         raise TokenRejected("claims") from error
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from typing import NamedTuple
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -20,6 +21,11 @@ CALLER = "mcp_demo.caller"
 """Where the verified `AccessToken` lies in the ASGI scope."""
 
 logger = logging.getLogger(__name__)
+
+
+class _Known(NamedTuple):
+    token: str
+    caller: AccessToken
 
 
 class Authorization:
@@ -57,25 +63,21 @@ class Authorization:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         headers: RawHeaders = scope["headers"]
-        caller = await self._authenticate(headers)
-        refusal = caller if isinstance(caller, Answer) else self._route(scope)
-        if refusal is None and isinstance(caller, AccessToken):
-            refusal, receive = await self._authorize(headers, caller, receive)
+        known = await self._authenticate(headers)
+        refusal = known if isinstance(known, Answer) else self._route(scope)
+        if refusal is None and not isinstance(known, Answer):
+            refusal, receive = await self._authorize(headers, known.caller, receive)
+            if refusal is None:
+                await self._app(self._passed_on(scope, known), receive, send)
         if refusal is not None:
             await refusal.send(send, head=scope["method"] == "HEAD")
-            return
-        kept = [(name, value) for name, value in headers if name != b"authorization"]
-        passed = {**scope, "headers": kept, CALLER: caller}
-        if self._on_behalf_of and (token := bearer_token(headers)):
-            passed[ON_BEHALF] = self._on_behalf_of(token)
-        await self._app(passed, receive, send)
 
-    async def _authenticate(self, headers: RawHeaders) -> AccessToken | Answer:
+    async def _authenticate(self, headers: RawHeaders) -> _Known | Answer:
         try:
             token = bearer_token(headers)
             if token is None:
                 return self._challenges.no_credentials
-            return await self._verifier.verify(token)
+            return _Known(token, await self._verifier.verify(token))
         except InvalidRequest as error:
             return self._challenges.invalid_request(error.description)
         except TokenRejected as error:
@@ -83,6 +85,13 @@ class Authorization:
             return self._challenges.rejected(error.reason)
         except KeysUnavailable:
             return answers.KEYS_UNAVAILABLE
+
+    def _passed_on(self, scope: Scope, known: _Known) -> Scope:
+        kept = [(name, value) for name, value in scope["headers"] if name != b"authorization"]
+        passed = {**scope, "headers": kept, CALLER: known.caller}
+        if self._on_behalf_of:
+            passed[ON_BEHALF] = self._on_behalf_of(known.token)
+        return passed
 
     def _route(self, scope: Scope) -> Answer | None:
         if scope["path"] not in self._paths:

@@ -40,10 +40,10 @@ def bearer_token(headers: RawHeaders) -> str | None:
 
 def is_form(headers: RawHeaders) -> bool:
     """Whether the body is a form, the one kind of body that RFC 6750 §2.2 would let carry a token."""
-    return any(
-        value.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded"
-        for value in values(headers, b"content-type")
-    )
+    for name, value in headers:
+        if name == b"content-type" and value.partition(b";")[0].strip().lower() == b"application/x-www-form-urlencoded":
+            return True
+    return False
 
 
 def form_has_token(body: bytes) -> bool:

@@ -84,6 +84,10 @@ class Announced:
     tool: str | None
 
 
+_NO_TOOL: Final = Announced(None)
+_TOOLS: Final = {name.encode(): Announced(name) for name in TOOL_SCOPES}
+
+
 def announced(headers: RawHeaders) -> Announced | None:
     """What the headers say the body holds, so that nobody has to read it for its scopes; None where only it can tell.
 
@@ -98,9 +102,8 @@ def announced(headers: RawHeaders) -> Announced | None:
     if len(said) != len(routing) or routing.get(b"mcp-protocol-version") not in _COMPARED:
         return None
     if routing.get(b"mcp-method") != b"tools/call":
-        return Announced(None) if b"mcp-method" in routing else None
-    name = routing.get(b"mcp-name", b"").decode("latin-1")
-    return Announced(name) if name in TOOL_SCOPES else None
+        return _NO_TOOL if b"mcp-method" in routing else None
+    return _TOOLS.get(routing.get(b"mcp-name", b""))
 
 
 def called_tool(body: bytes) -> str | None:

@@ -5,7 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from joserfc.jwk import RSAKey
 
@@ -25,13 +25,12 @@ class TrustedIssuer:
 
 
 class _Verified(NamedTuple):
-    """What is remembered of a token that was good: what it says, and what can still end it."""
+    """What is remembered of a token that was good: what it says, and which key can still end it."""
 
     caller: AccessToken
     trusted: TrustedIssuer
     key_id: str
     key: RSAKey
-    times: Mapping[str, Any]
 
 
 class TokenVerifier:
@@ -64,17 +63,16 @@ class TokenVerifier:
         # Python's own BLAKE2: OpenSSL's SHA-256 is quick in a loop, but not between two requests.
         digest = hashlib.blake2b(token.encode(), digest_size=32).digest()
         known = self._remembered.pop(digest, None)
-        if known is not None:
-            key = _published(await known.trusted.keys.get(known.key_id))
-            if key is known.key:
-                access_token.check_times(known.times, known.trusted.rules.leeway, self._clock())
-                self._remembered[digest] = known  # and is the latest now
-                return known.caller
-        verified = await self._verify(token)
-        self._remembered[digest] = verified
+        if known is None or not await self._still_good(known):
+            known = await self._verify(token)  # which also says why one that was good is not any longer
+        self._remembered[digest] = known  # and is the latest now
         if len(self._remembered) > MAX_REMEMBERED:
             self._remembered.popitem(last=False)
-        return verified.caller
+        return known.caller
+
+    async def _still_good(self, known: _Verified) -> bool:
+        key = await known.trusted.keys.get(known.key_id)
+        return key is known.key and known.caller.is_alive(known.trusted.rules.leeway, self._clock())
 
     async def _verify(self, token: str) -> _Verified:
         unverified = access_token.read(token)
@@ -83,18 +81,13 @@ class TokenVerifier:
             raise TokenRejected("issuer")
         if unverified.algorithm != trusted.rules.algorithm:  # no key could help: do not look for one
             raise TokenRejected("algorithm")
-        key = _published(await trusted.keys.get(unverified.key_id))
+        key = await trusted.keys.get(unverified.key_id)
+        if key is None:
+            raise TokenRejected("key")
         caller = access_token.verify(unverified, key, trusted.rules, self._clock())
-        times = {name: unverified.claims[name] for name in ("exp", "nbf", "iat") if name in unverified.claims}
-        return _Verified(caller, trusted, unverified.key_id, key, times)
+        return _Verified(caller, trusted, unverified.key_id, key)
 
     async def close(self) -> None:
         """End what runs in the background."""
         for trusted in self._issuers.values():
             await trusted.keys.close()
-
-
-def _published(key: RSAKey | None) -> RSAKey:
-    if key is None:
-        raise TokenRejected("key")
-    return key

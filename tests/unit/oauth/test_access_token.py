@@ -3,6 +3,7 @@ import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -62,7 +63,16 @@ def judge(token: str, rules: Rules = BY_RESOURCE, now: float = NOW) -> AccessTok
 
 
 def test_a_good_token_says_who_may_do_what() -> None:
-    assert judge(signed(CLAIMS)) == AccessToken(ISSUER, "a1b2", "app", "demo", (READ,), NOW + 60)
+    assert judge(signed(CLAIMS)) == AccessToken(ISSUER, "a1b2", "app", "demo", (READ,), NOW + 60, (), NOW - 120)
+
+
+@pytest.mark.parametrize("leeway", [0, 30])
+@pytest.mark.parametrize("times", [{}, {"nbf": NOW - 10}, {"nbf": NOW - 90}, {"iat": None}, {"iat": NOW + 20}])
+def test_who_remembers_a_token_can_tell_to_the_second_when_it_counts(times: dict[str, Any], leeway: int) -> None:
+    rules, token = replace(BY_RESOURCE, leeway=leeway), signed(claims(**times))
+    good = access_token.verify(access_token.read(token), KEY, rules, NOW)
+    for now in range(int(NOW) - 160, int(NOW) + 100):
+        assert good.is_alive(leeway, now) == isinstance(judge(token, rules, now), AccessToken), now - NOW
 
 
 def test_a_token_says_who_acts_for_the_person() -> None:
