@@ -37,7 +37,10 @@ def every_choice(aws: Profile, issuer: str) -> Choices:
             "MaxClients": "100", "RequestsPerSecond": "20", "Burst": "40", "ApiLogRole": "existing",
             "LogRetentionDays": "14",
         },
-        "server": {"Architecture": "x86_64", "Tracing": "Active", "KeyRotationDays": "60", "LogRetentionDays": "14"},
+        "server": {
+            "Architecture": "x86_64", "DocumentHosts": "localhost,*.demo.example", "Tracing": "Active",
+            "KeyRotationDays": "60", "LogRetentionDays": "14",
+        },
         "hardening": {
             "AlarmEmail": "admin@demo.example", "Registrations": "10", "RefusedTokens": "20", "Firewall": "on",
             "RequestsPerAddress": "500",

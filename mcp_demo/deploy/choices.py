@@ -29,7 +29,7 @@ CHOOSABLE = {
         "ApiKeys", "RegistrationsPerDay", "DomainName", "HostedZoneId", "TruststoreUri", "UnusedDays", "MaxClients",
         "RequestsPerSecond", "Burst", "ApiLogRole", "LogRetentionDays",
     ),
-    "server": ("Architecture", "Tracing", "KeyRotationDays", "LogRetentionDays"),
+    "server": ("Architecture", "DocumentHosts", "Tracing", "KeyRotationDays", "LogRetentionDays"),
     "hardening": ("AlarmEmail", "Registrations", "RefusedTokens", "Firewall", "RequestsPerAddress"),
 }  # fmt: skip
 """The parameters that are a matter of choice, by stack."""
@@ -91,6 +91,9 @@ def _require_allowed(text: str, declared: dict[str, Any], value: str) -> None:
     pattern = declared.get("AllowedPattern")  # of the whole value; a `$` alone would let a line end through
     if pattern is not None and not re.fullmatch(pattern, value):
         raise ValueError(f"{text}: {declared.get('ConstraintDescription') or declared.get('Description', '')}")
+    longest = declared.get("MaxLength")
+    if longest is not None and len(value) > longest:
+        raise ValueError(f"{text[:80]}: it has to be no longer than {longest} characters.")
     if "{{" in value or "}}" in value:  # CloudFormation would put what it names, such as a secret, in its place
         raise ValueError(f"{text}: a choice is a value as it stands, and names nothing to be looked up.")
 

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 import subprocess
 import sys
 import uuid
@@ -13,15 +14,19 @@ from zipfile import ZipFile
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from mcp_demo import cli
 from mcp_demo.access import call, fetch_token
 from mcp_demo.deploy.package import serving_package
 from mcp_demo.deploy.profile import Profile
 from mcp_demo.local.ports import Ports
 from mcp_demo.local.stack import running_stack
 from mcp_demo.local.state import Run
+from mcp_demo.oauth import pkce
 from mcp_demo.serverless.envelope_keys import usable
 
+CALLBACK = "https://elsewhere.example/callback"
 RUNTIME_SHIPS = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
 ISOLATED = """
 import sys
@@ -97,6 +102,31 @@ def test_envelope_keys_rotate_and_a_refresh_token_of_before_still_opens(run: Run
 
 
 @pytest.mark.slow
+def test_a_bridge_function_asks_listed_hosts_only_and_serves_what_is_pinned(run: Run, tmp_path: Path) -> None:
+    there = f"{run.clients['cimd']}/client.json"
+    pinned = "https://elsewhere.example/client.json"
+    more = [f"{CALLBACK}/{number:060}" for number in range(100)]  # than the settings of a function can hold
+    document = {"client_id": pinned, "client_name": "Pinned", "redirect_uris": [CALLBACK, *more]}
+    (tmp_path / "client.json").write_text(json.dumps(document))
+    _mcp_demo(run, "clients", "pin", str(tmp_path / "client.json"))
+    assert _opened(run, there)[0] == 200
+    listed = ("deploy", "--set", "server.DocumentHosts=demo.example,*.demo.example")
+    assert re.search(r"change +BridgeFunction", _mcp_demo(run, *listed, "--dry-run"))
+    assert _opened(run, there)[0] == 200
+    _mcp_demo(run, *listed)
+    status, page = _opened(run, there)
+    assert (status, "Applications of localhost are not accepted here" in page) == (400, True)
+    status, page = _opened(run, pinned)
+    assert (status, "Pinned" in page) == (200, True)
+    _mcp_demo(run, "clients", "deny", pinned)
+    assert _opened(run, pinned)[0] == 400
+    _mcp_demo(run, "clients", "remove", pinned)
+    assert "Applications of elsewhere.example are not accepted here" in _opened(run, pinned)[1]
+    _mcp_demo(run, "deploy", "--set", "server.DocumentHosts=*.demo.example,localhost")
+    assert _opened(run, there)[0] == 200
+
+
+@pytest.mark.slow
 def test_a_zip_runs_with_nothing_but_itself_and_the_runtime(tmp_path: Path) -> None:
     major, minor, _ = platform.python_version_tuple()
     package = serving_package("x86_64" if platform.machine() == "x86_64" else "arm64", f"{major}.{minor}")
@@ -129,3 +159,20 @@ def _log(aws: Profile, group: str) -> list[str]:
         for event in page["events"]
     ]
     return [line for event in events for line in event["message"].splitlines()]
+
+
+def _mcp_demo(run: Run, *words: str) -> str:
+    done = CliRunner().invoke(cli.app, [*words, "--state", str(run.state)])
+    assert done.exit_code == 0, done.output + repr(done.exception)
+    return done.stdout
+
+
+def _opened(run: Run, client_id: str) -> tuple[int, str]:
+    """The bridge's page for somebody whom a client sends to sign in."""
+    asked = {
+        "response_type": "code", "client_id": client_id, "resource": run.server, "state": "s",
+        "redirect_uri": f"{run.clients['cimd']}/callback" if client_id.startswith(run.clients["cimd"]) else CALLBACK,
+        "code_challenge": pkce.challenge(pkce.new_verifier()), "code_challenge_method": "S256",
+    }  # fmt: skip
+    page = httpx.get(f"{run.bridge}/authorize", params=asked, timeout=60)
+    return page.status_code, page.text

@@ -16,6 +16,23 @@ def test_a_choice_that_the_template_allows_is_read() -> None:
     }
 
 
+@pytest.mark.parametrize("value", ["", "client.example", "localhost,*.example.com,xn--bcher-kva.example,10.0.0.1"])
+def test_hosts_of_documents_are_listed_as_they_are_written(value: str) -> None:
+    assert choices.read([f"server.DocumentHosts={value}"]) == {"server": {"DocumentHosts": value}}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://client.example", "client.example:443", "client.example/a", "Client.example", "a,", ",a", "a,,b",
+        "a, b", "*", "*.", "a.*.b", "-a", "a-", "a..b", '"]', "a\n", "a" * 1025, "a" * 1024 + "!",
+    ],
+)  # fmt: skip
+def test_what_is_no_list_of_hosts_is_refused_before_anything_is_deployed(value: str) -> None:
+    with pytest.raises(ValueError, match="DocumentHosts"):
+        choices.read([f"server.DocumentHosts={value}"])
+
+
 @pytest.mark.parametrize("value", ["a" * 64 + "\n", "a" * 65, "\n" + "a" * 64, "a" * 64 + "\n\n"])
 def test_a_pattern_is_of_the_whole_value_and_a_line_end_is_none_of_it(value: str) -> None:
     with pytest.raises(ValueError, match="InitialAccessTokens"):
