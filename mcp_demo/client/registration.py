@@ -12,6 +12,7 @@ from joserfc.jwk import ECKey
 from pydantic import BaseModel, Field, ValidationError
 
 from mcp_demo.client.credentials import ClientKey
+from mcp_demo.client.discovery import out_of_service
 from mcp_demo.client.errors import IssuerChanged, RegistrationFailed
 from mcp_demo.client.events import Flow, Step, fetch
 from mcp_demo.client.revision import NEWEST, Revision, knows
@@ -219,18 +220,13 @@ class _Answer(BaseModel):
 class _Refusal(BaseModel):
     """A registration error (RFC 7591 §3.2.2)."""
 
-    error: str = "no reason given"
+    error: str = Field(min_length=1)
     error_description: str = ""
 
 
 def _read(response: Response, issuer: str, redirect: str, wanted: AuthMethod) -> Registration:
     if response.status not in (200, 201):
-        try:
-            refusal = _Refusal.model_validate_json(response.body)
-        except ValidationError:
-            refusal = _Refusal(error=f"it answered {response.status}")
-        reason = redact_text(f"{refusal.error} {refusal.error_description}".strip())
-        raise RegistrationFailed(f"{issuer} refused to register this client: {reason}.")
+        raise RegistrationFailed(_refusal(response, issuer))
     try:
         answer = _Answer.model_validate_json(response.body)
     except ValidationError as error:
@@ -249,3 +245,15 @@ def _read(response: Response, issuer: str, redirect: str, wanted: AuthMethod) ->
         registration_client_uri=answer.registration_client_uri,
         registration_access_token=answer.registration_access_token,
     )
+
+
+def _refusal(response: Response, issuer: str) -> str:
+    """What a registration endpoint that registered nobody has said, in words."""
+    try:
+        refusal = _Refusal.model_validate_json(response.body)
+    except ValidationError:
+        if status := out_of_service(response):
+            return f"{issuer} cannot register clients now: it answers {status}, out of service or overloaded."
+        return f"{issuer} refused to register this client: it answered {response.status}."
+    reason = redact_text(f"{refusal.error} {refusal.error_description}".strip())
+    return f"{issuer} refused to register this client: {reason}."

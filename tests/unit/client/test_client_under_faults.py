@@ -83,6 +83,18 @@ async def test_a_party_that_is_out_of_service_is_named_with_its_status(url: str,
         await call(world)
 
 
+@pytest.mark.parametrize("body", [b'{"message":"Internal server error"}', b"", b"<h1>Sorry</h1>", b'{"error":""}'])
+@pytest.mark.parametrize("status", [429, 502, 504])
+async def test_a_registration_api_that_is_out_of_service_has_not_refused_anybody(
+    status: int, body: bytes, waits: Waits
+) -> None:
+    world = World()
+    world.override[f"{AS}/register"] = lambda _: httpx.Response(status, content=body)
+    with pytest.raises(RegistrationFailed, match=f"{AS} cannot register clients now: it answers {status}"):
+        await call(world)
+    assert waits.seconds == []
+
+
 def test_without_an_event_loop_the_wait_is_the_same(waits: Waits) -> None:
     world = World()
     busy(world, f"{AS}/token", 1)
