@@ -85,9 +85,9 @@ def deploy(
             remove_hardening(target, name, progress)
             deployment = replace(deployment, changed=True)
     conclude(deployment, target, name, folder)
-    if profile == "local" and {"AccentColor", "RefreshGraceSeconds"} & chosen.get("identity", {}).keys():
+    if profile == "local" and choices.keep(folder, chosen):
         note(
-            "AccentColor and RefreshGraceSeconds are deployed; the local sign-in pages of this run go on as they began."
+            "The local sign-in pages read AccentColor and RefreshGraceSeconds when they start: mcp-demo down, then up."
         )
     if demo_user:
         with aws_failures():

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mcp_demo.dcr.app_clients import PREFIX
+from mcp_demo.deploy.choices import KEPT_FILE
 from mcp_demo.deploy.code import code_bucket, has_code, remove_code
 from mcp_demo.deploy.profile import Profile, aws_failures
 from mcp_demo.deploy.stacks import Progress, delete, find, outputs, pauses
@@ -146,5 +147,5 @@ def _secrets(profile: Profile, name: str) -> list[str]:
 
 
 def _files(folder: Path) -> list[Path]:
-    candidates = [*sorted(folder.glob("*.env")), folder / ".env.example", folder / KEYS_FILE]
+    candidates = [*sorted(folder.glob("*.env")), folder / ".env.example", folder / KEYS_FILE, folder / KEPT_FILE]
     return [path for path in candidates if path.exists()]

@@ -199,6 +199,7 @@ def started(options: Options, say: Say = lambda line: None) -> Generator[tuple[R
 
 def _deployed(options: Options, processes: Processes, booting: Future[None], folder: Path, say: Say) -> Run:
     # Here, because importing boto3 takes as long as MiniStack takes to boot.
+    from mcp_demo.deploy.choices import kept
     from mcp_demo.deploy.outputs import jwks_uri
     from mcp_demo.deploy.profile import Profile, aws_failures
     from mcp_demo.deploy.system import deploy_system
@@ -213,6 +214,7 @@ def _deployed(options: Options, processes: Processes, booting: Future[None], fol
         endpoints,
         folder,
         lambda event: say(f"  {event.status} {event.resource} {event.reason}".rstrip()),
+        choices=kept(folder),
         serverless=options.serverless,
     )
     outputs = deployment.outputs

@@ -17,7 +17,9 @@ import httpx
 import pytest
 from company import SECRET, Company, working_company
 from domain_harness import DOMAIN, PASSWORD, Browser, claims_of, now_totp
+from typer.testing import CliRunner
 
+from mcp_demo import cli
 from mcp_demo.deploy import choices
 from mcp_demo.deploy.cleanup import remove, take_inventory
 from mcp_demo.deploy.code import upload, with_code
@@ -30,7 +32,9 @@ from mcp_demo.errors import SetupError
 from mcp_demo.local.aws_types import TYPE
 from mcp_demo.local.domain.app import create_app
 from mcp_demo.local.ministack import MiniStack, free_port, running_ministack
-from mcp_demo.settings import DomainSettings
+from mcp_demo.local.ports import Ports
+from mcp_demo.local.stack import running_stack
+from mcp_demo.settings import Branding, DomainSettings
 
 NAME = "chosen"
 OFF = {
@@ -259,6 +263,22 @@ async def test_the_sign_in_pages_have_the_color_that_was_chosen(chooser: Chooser
 
     assert "--accent: #0a5c36" in await page(chooser.deploy(AccentColor="0a5c36"))
     assert "--accent: #0a5c36" not in await page(chooser.deploy())
+
+
+@pytest.mark.slow
+def test_what_local_sign_in_pages_read_at_their_start_is_kept_for_the_next_run(tmp_path: Path) -> None:
+    folder = tmp_path / "env"
+    choices.keep(folder, choices.read(["identity.AccentColor=0a5c36", "identity.RefreshGraceSeconds=5"]))
+    with running_stack(tmp_path, Ports.free()):
+        settings = DomainSettings.load(folder / "domain.env")
+        assert set(settings.rotation.values()) == {5}
+        assert settings.branding == Branding(accent="#0a5c36")
+        words = ["deploy", "--state", str(tmp_path), "--set", "identity.AccentColor="]
+        done = CliRunner().invoke(cli.app, words)
+        assert (done.exit_code, "when they start: mcp-demo down, then up" in done.stderr) == (0, True)
+        assert choices.kept(folder) == {"identity": {"AccentColor": "", "RefreshGraceSeconds": "5"}}
+        CliRunner().invoke(cli.app, ["cleanup", "--yes", "--state", str(tmp_path)])
+        assert choices.kept(folder) == {}
 
 
 # ── what the embedded AWS keeps ──────────────────────────────────────────────

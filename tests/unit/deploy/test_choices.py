@@ -52,6 +52,35 @@ def test_a_number_is_written_in_plain_digits(value: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("choice", "refused"),
+    [
+        ("identity.RefreshGraceSeconds=60", None),
+        ("identity.RefreshGraceSeconds=61", "60 or less"),
+        ("server.KeyRotationDays=15", None),
+        ("server.KeyRotationDays=14", "15 or more"),
+        ("registration.MaxClients=0", "1 or more"),
+    ],
+)
+def test_a_number_is_within_the_bounds_of_the_template(choice: str, refused: str | None) -> None:
+    if refused is None:
+        assert choices.read([choice])
+        return
+    with pytest.raises(ValueError, match=refused):
+        choices.read([choice])
+
+
+def test_a_local_run_keeps_what_is_read_only_at_its_start_and_nothing_else(tmp_path: Path) -> None:
+    assert choices.kept(tmp_path) == {}
+    assert not choices.keep(tmp_path, choices.read(["identity.Mfa=ON", "server.Tracing=Active"]))
+    assert choices.kept(tmp_path) == {}
+    assert choices.keep(tmp_path, choices.read(["identity.AccentColor=0a5c36", "identity.Mfa=ON"]))
+    assert choices.keep(tmp_path, choices.read(["identity.RefreshGraceSeconds=5"]))
+    assert choices.kept(tmp_path) == {"identity": {"AccentColor": "0a5c36", "RefreshGraceSeconds": "5"}}
+    assert choices.keep(tmp_path, choices.read(["identity.AccentColor="]))
+    assert choices.kept(tmp_path) == {"identity": {"AccentColor": "", "RefreshGraceSeconds": "5"}}
+
+
+@pytest.mark.parametrize(
     "choice",
     [
         "registration.RedirectUris={{resolve:secretsmanager:foreign}}",
