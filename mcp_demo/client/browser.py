@@ -4,17 +4,20 @@ It finds its way by labels and roles, as a person does, so it works on the user-
 embedded AWS, and on the bridge's consent page.
 """
 
+import os
+import signal
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from mcp_demo.client.errors import SignInFailed
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page, Request
+    from playwright.sync_api import Browser, Locator, Page, Request
 
 _USERNAME = 'input[name="username"]:visible, input[autocomplete="username"]:visible'
 _PASSWORD = 'input[type="password"]:visible'  # noqa: S105 - a selector
@@ -22,6 +25,7 @@ _APPROVE, _DENY = ("Allow", "Approve", "Authorize"), ("Do not allow", "Deny", "C
 _IDLE = 5.0  # seconds on a page that offers nothing to do, such as an error page
 _SLOW = 30.0  # seconds that a page may take to come
 _MOMENT = 1.0
+_GRACE = 15.0  # seconds beyond its limit that a sign-in gets before its browser is ended
 _POLL = 20.0  # milliseconds
 _ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"]
 
@@ -65,7 +69,8 @@ class HeadlessBrowser:
             executable = str(self._executable) if self._executable else None
             browser = playwright.chromium.launch(executable_path=executable, args=_ARGUMENTS)
             try:
-                return self._sign_in(browser.new_page(), url, redirect_uri)
+                with limited(browser, self._timeout + _GRACE):
+                    return self._sign_in(browser.new_page(), url, redirect_uri)
             except Error as error:
                 raise SignInFailed(f"The browser could not finish: {error.message.splitlines()[0]}") from None
             finally:
@@ -124,7 +129,8 @@ class HeadlessBrowser:
 def settle(page: "Page", act: Callable[[], object], is_over: Callable[[], bool], *, seconds: float = _SLOW) -> None:
     """Do something that leads to another page, and wait until that is there, or all is over.
 
-    Over is the way to a redirect URI once the browser has been sent there. Who listens there gets a moment to answer,
+    A page that does not come in time is given up: else most of what is asked of the one before would wait for it. Over
+    is the way to a redirect URI once the browser has been sent there. Who listens there gets a moment to answer,
     but need not.
 
     Raises:
@@ -150,5 +156,33 @@ def settle(page: "Page", act: Callable[[], object], is_over: Callable[[], bool],
                 over, deadline = True, min(deadline, time.monotonic() + _MOMENT)
             page.wait_for_timeout(_POLL)
     finally:
+        if not ends:
+            _stop_loading(page)
         page.remove_listener("load", loaded)
         page.remove_listener("requestfailed", failed)
+
+
+def _stop_loading(page: "Page") -> None:
+    session = page.context.new_cdp_session(page)
+    session.send("Page.stopLoading")  # pyright: ignore[reportUnknownMemberType]
+    session.detach()
+
+
+@contextmanager
+def limited(browser: "Browser", seconds: float) -> Generator[None]:
+    """End a browser that is not done in time: a page whose script never ends would hold whoever looks at it for ever.
+
+    Raises:
+        Error: It was ended.
+    """
+    session = browser.new_browser_cdp_session()
+    told = cast("dict[str, list[dict[str, Any]]]", session.send("SystemInfo.getProcessInfo"))  # pyright: ignore[reportUnknownMemberType]
+    session.detach()
+    number: int = next(process["id"] for process in told["processInfo"] if process["type"] == "browser")
+    timer = threading.Timer(seconds, os.kill, (number, signal.SIGKILL))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
