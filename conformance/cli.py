@@ -90,7 +90,7 @@ def run(
         may_register=allow_registration or target.may_register,
         documents=_documents() if host_documents else target.documents,
         client=known_client(client, redirect_uri) or target.client,
-        sign_in=choose(sign_in, sign_in_script, sign_in_at, headed=headed) or target.sign_in,
+        sign_in=choose(sign_in, sign_in_script, sign_in_at, target=target.url, headed=headed) or target.sign_in,
         person=headed,
         anonymous=frozenset(anonymous or ()),
     )

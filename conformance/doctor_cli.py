@@ -63,7 +63,7 @@ def doctor(
     target = replace(
         target,
         client=known_client(client, redirect_uri) or target.client,
-        sign_in=choose(sign_in, sign_in_script, sign_in_at, headed=headed) or target.sign_in,
+        sign_in=choose(sign_in, sign_in_script, sign_in_at, target=target.url, headed=headed) or target.sign_in,
         person=headed,
         may_register=allow_registration or target.may_register,
         token=token or target.token,

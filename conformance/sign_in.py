@@ -25,13 +25,16 @@ At = Annotated[
 CURE = "Write a file with one function, `def sign_in(page): ...`; examples/sign_in_script.py is one."
 
 
-def choose(name: str | None, script: Path | None, origins: Sequence[str] | None, *, headed: bool) -> "SignIn | None":
+def choose(
+    name: str | None, script: Path | None, origins: Sequence[str] | None, *, target: str, headed: bool
+) -> "SignIn | None":
     """The sign-in that the options ask for.
 
     Args:
         name: A user.
         script: What signs in on pages that we do not know.
         origins: Where, besides the authorization endpoint's own origin.
+        target: The MCP endpoint of the server whose pages these are.
         headed: Whether somebody sits at the browser.
 
     Raises:
@@ -57,7 +60,7 @@ def choose(name: str | None, script: Path | None, origins: Sequence[str] | None,
     password = os.environ.get("MCP_PASSWORD", "")
     if act is None and not password:
         raise SetupError("There is no password to sign in with.", "Give it in $MCP_PASSWORD.")
-    return BrowserTraveller(name or "", password, executable=require, script=act, origins=origins or ())
+    return BrowserTraveller(name or "", password, target=target, executable=require, script=act, origins=origins or ())
 
 
 def load(file: Path) -> Callable[[Any], object]:

@@ -49,7 +49,9 @@ def target_of(state: Path, revision: str = LATEST) -> Target:
         ),
         origin=run.endpoints().origins[0],
         cold_start=_cold_start(run) if _is_process(run) else None,
-        sign_in=BrowserTraveller(run.user.username, run.user.password, executable=find, origins=[run.domain]),
+        sign_in=BrowserTraveller(
+            run.user.username, run.user.password, target=run.server, executable=find, origins=[run.domain]
+        ),
         may_register=True,
         client=KnownClient(run.client_id, f"{run.clients['static']}/callback") if "static" in run.clients else None,
         documents=LoopbackDocuments(),

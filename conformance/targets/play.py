@@ -46,7 +46,9 @@ def _target(run: Run, known: Known) -> Target:
         target = replace(target, issuer=issuer_of(run))
     if "authorization-server" not in known.roles:
         return target
-    traveller = BrowserTraveller(run.user.username, run.user.password, executable=find, origins=[run.domain])
+    traveller = BrowserTraveller(
+        run.user.username, run.user.password, target=run.server, executable=find, origins=[run.domain]
+    )
     target = replace(target, sign_in=traveller, may_register=True)
     if known.authorization_server == "pool":
         known_client = KnownClient(run.client_id, f"{run.clients['static']}/callback")

@@ -36,7 +36,9 @@ def test_the_example_script_signs_in_and_its_token_serves_the_other_checks(
 ) -> None:
     monkeypatch.setenv("MCP_USERNAME", stack.user.username)
     monkeypatch.setenv("MCP_PASSWORD", stack.user.password)
-    by_script = BrowserTraveller("", "", executable=find, script=load(_EXAMPLE), origins=[stack.domain])
+    by_script = BrowserTraveller(
+        "", "", target=stack.server, executable=find, script=load(_EXAMPLE), origins=[stack.domain]
+    )
     target = Target(stack.server, sign_in=by_script, may_register=True)
     assert Capability.TOKEN in target.capabilities
     assert set(_verdicts(target).values()) == {"pass"}
@@ -82,7 +84,7 @@ def test_a_script_that_fails_is_told_and_does_not_end_the_run(stack: Run) -> Non
     def broken(page: object) -> None:
         raise KeyError("MCP_USERNAME")
 
-    by_script = BrowserTraveller("", "", executable=find, script=broken, origins=[stack.domain])
+    by_script = BrowserTraveller("", "", target=stack.server, executable=find, script=broken, origins=[stack.domain])
     target = Target(stack.server, sign_in=by_script, may_register=True)
     report = judge(target, _LOGIN)
     assert {result.verdict for result in report.results} == {"blocked"}
@@ -124,7 +126,7 @@ def test_the_password_is_not_typed_at_an_origin_that_nobody_named(stack: Run) ->
     redirect_uri = f"{stack.clients['static']}/callback"
     client = KnownClient(stack.client_id, redirect_uri)
     url = f"{stack.bridge}/authorize?{_query(stack, client)}"
-    wary = BrowserTraveller(stack.user.username, stack.user.password, executable=find)
+    wary = BrowserTraveller(stack.user.username, stack.user.password, target=stack.server, executable=find)
     try:
         journey = wary.travel(url, redirect_uri)
     finally:

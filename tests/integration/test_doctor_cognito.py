@@ -62,7 +62,9 @@ def deployed(run: Run, plan: Plan = Plan()) -> Generator[Target]:
             SupportedIdentityProviders=["COGNITO"],
         )["UserPoolClient"].get("ClientId", "")
         with network.serving(port, _facade(run, plan, origin)):
-            user = BrowserTraveller(run.user.username, run.user.password, executable=find, origins=[run.domain])
+            user = BrowserTraveller(
+                run.user.username, run.user.password, target=url, executable=find, origins=[run.domain]
+            )
             yield Target(url, client=KnownClient(client, CALLBACK), sign_in=user)
         pool.api.delete_user_pool_client(UserPoolId=pool.pool_id, ClientId=client)
         if plan.registered:
