@@ -67,15 +67,21 @@ class SigningKeys:
         self._lock = asyncio.Lock()
         self._renewal: asyncio.Task[None] | None = None
 
+    def known(self, key_id: str) -> RSAKey | None:
+        """The key with this id, if it was among those fetched last."""
+        key = self._keys.get(key_id)
+        if key is not None and self._clock() - self._fetched_at > self._max_age:
+            self._renew()
+        return key
+
     async def get(self, key_id: str) -> RSAKey | None:
         """The key with this id, or None if the issuer does not publish it.
 
         Raises:
             KeysUnavailable: The key is not known, and the issuer cannot be asked.
         """
-        key = self._keys.get(key_id)
+        key = self.known(key_id)
         if key is not None:
-            self._renew_if_old()
             return key
         await self._look_again()
         key = self._keys.get(key_id)
@@ -95,12 +101,12 @@ class SigningKeys:
             if self._fetches == before and self._may_fetch():  # else somebody asked while we waited
                 await self._fetch()
 
-    def _renew_if_old(self) -> None:
+    def _renew(self) -> None:
         idle = self._renewal is None or self._renewal.done()
-        if idle and self._clock() - self._fetched_at > self._max_age and self._may_fetch():
-            self._renewal = asyncio.create_task(self._renew())
+        if idle and self._may_fetch():
+            self._renewal = asyncio.create_task(self._fetch_alone())
 
-    async def _renew(self) -> None:
+    async def _fetch_alone(self) -> None:
         async with self._lock:
             await self._fetch()
 

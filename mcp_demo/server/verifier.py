@@ -63,16 +63,16 @@ class TokenVerifier:
         # Python's own BLAKE2: OpenSSL's SHA-256 is quick in a loop, but not between two requests.
         digest = hashlib.blake2b(token.encode(), digest_size=32).digest()
         known = self._remembered.pop(digest, None)
-        if known is None or not await self._still_good(known):
+        if known is None or not self._is_good(known):
             known = await self._verify(token)  # which also says why one that was good is not any longer
         self._remembered[digest] = known  # and is the latest now
         if len(self._remembered) > MAX_REMEMBERED:
             self._remembered.popitem(last=False)
         return known.caller
 
-    async def _still_good(self, known: _Verified) -> bool:
-        key = await known.trusted.keys.get(known.key_id)
-        return key is known.key and known.caller.is_alive(known.trusted.rules.leeway, self._clock())
+    def _is_good(self, known: _Verified) -> bool:
+        rules, keys = known.trusted.rules, known.trusted.keys
+        return keys.known(known.key_id) is known.key and known.caller.is_alive(rules.leeway, self._clock())
 
     async def _verify(self, token: str) -> _Verified:
         unverified = access_token.read(token)
