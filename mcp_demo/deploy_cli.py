@@ -58,6 +58,7 @@ def deploy(
         chosen = choices.read(choose or [])
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--set") from None
+    named = set(chosen)
     if permissions_boundary is not None:
         try:
             chosen = choices.within(permissions_boundary, chosen)
@@ -72,6 +73,7 @@ def deploy(
         there = is_deployed(target, name, "hardening")
         hardened = (there or "hardening" in chosen) if harden is None else harden
         serverless = is_serverless(target, name) if profile == "local" else not (mcp_url or bridge_url)
+    _require_functions(named if not serverless else set())
     if dry_run:
         _preview(System(target, endpoints, name, chosen, serverless, hardened), removed=there and not hardened)
         return
@@ -164,6 +166,18 @@ def _target(
         raise typer.BadParameter("A local run has its own URLs; choose its ports with `mcp-demo up --port`.")
     run = running_in(folder)
     return Profile.local(run.aws), run.endpoints(), settings
+
+
+def _require_functions(missed: set[str]) -> None:
+    """Refuse choices for stacks that will not be there, rather than let nobody notice that they do nothing."""
+    from mcp_demo.deploy.system import SERVING
+
+    if idle := [f"{stack}.…" for stack in SERVING if stack in missed]:
+        raise typer.BadParameter(
+            f"{' and '.join(idle)}: there are no functions, MCP server and bridge run without. On this machine start "
+            "them with `mcp-demo up --server lambda`.",
+            param_hint="--set",
+        )
 
 
 def _preview(system: "System", *, removed: bool) -> None:

@@ -133,7 +133,7 @@ def approve_clients(
     for client_id in client_ids:
         seen = digest
         if digest is None and not yes and sys.stdin.isatty():
-            seen = _looked_at(_found(store, client_id))
+            seen = _looked_at(store, client_id)
         _decide(store, client_id, "active", "is active already", "may be used now", seen)
 
 
@@ -179,10 +179,13 @@ def _pinned(document: typer.FileText, *, allow_loopback: bool) -> "Client":
         raise typer.BadParameter(error.description, param_hint="FILE") from None
 
 
-def _looked_at(client: "Client") -> str:
+def _looked_at(store: "DynamoDBRegistry", client_id: str) -> str | None:
     """Show a client to a person, who agrees to it; returns what stands for it as it was shown."""
     from mcp_demo.dcr.registration import digest
 
+    client = _found(store, client_id)
+    if client.status == "active":
+        return None
     note(json.dumps(_described(client), indent=2))
     typer.confirm("Nobody has checked what it says. Approve it?", abort=True, err=True)
     return digest(client)

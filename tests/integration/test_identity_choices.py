@@ -277,6 +277,8 @@ def test_what_local_sign_in_pages_read_at_their_start_is_kept_for_the_next_run(t
         done = CliRunner().invoke(cli.app, words)
         assert (done.exit_code, "when they start: mcp-demo down, then up" in done.stderr) == (0, True)
         assert choices.kept(folder) == {"identity": {"AccentColor": "", "RefreshGraceSeconds": "5"}}
+        idle = CliRunner().invoke(cli.app, ["deploy", "--state", str(tmp_path), "--set", "server.Tracing=Active"])
+        assert (idle.exit_code, "there are no functions" in idle.stderr) == (2, True)
         CliRunner().invoke(cli.app, ["cleanup", "--yes", "--state", str(tmp_path)])
         assert choices.kept(folder) == {}
 

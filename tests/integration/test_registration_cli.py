@@ -165,6 +165,7 @@ def test_who_does_not_want_to_be_asked_says_so(aws: Deployed, monkeypatch: pytes
     client = _waiting(aws)
     assert _in_a_terminal(monkeypatch, _Terminal("n"), "approve", client.client_id, "--yes") == 0
     assert aws.store.get(client.client_id) == replace(client, status="active")
+    assert _in_a_terminal(monkeypatch, _Terminal("n"), "approve", client.client_id) == 0  # there is nothing to ask
 
 
 DOCUMENT = {
