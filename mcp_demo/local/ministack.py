@@ -204,9 +204,11 @@ def _serve() -> None:
     from ministack import app  # pyright: ignore[reportMissingTypeStubs]  # here: importing it takes half a second
 
     from mcp_demo.local.aws_guard import guarded
+    from mcp_demo.local.aws_keys import let_keys_rotate
     from mcp_demo.local.aws_types import add_types
 
     add_types()
+    let_keys_rotate()
     sys.argv = ["ministack"]
     app.app = guarded(app.app)  # pyright: ignore[reportArgumentType, reportUnknownMemberType, reportUnknownArgumentType]
     app.main()
