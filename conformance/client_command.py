@@ -30,6 +30,7 @@ from conformance.personas.world import World
 
 _BROWSERS = ("browser", "xdg-open", "open", "sensible-browser", "x-www-browser", "wslview")
 _POLL = 0.02
+_KEEPERS_TIME = 10.0
 _ROUNDS = 20
 _MAX_OUTPUT = 256 * 1024
 _TOO_MUCH = 64 * 1024 * 1024
@@ -64,7 +65,13 @@ class Command:
         if not any("{url}" in word for word in self._words):
             words.append(world.server.url)
         with (place / "output").open("w+b") as output:
-            ended, status = self._watch(words, _environment(scenario, world, place, proxy), world, output)
+            note = place / "not-started"
+            ended, status = self._watch(
+                [*_keeper(note), *words], _environment(scenario, world, place, proxy), world, output
+            )
+            if reason := _content(note):
+                ended, status = "not started", None
+                output.write(f"{words[0]}: ".encode() + reason)
             output.seek(0)
             said = output.read(_MAX_OUTPUT).decode("utf-8", "replace")
         opened = (_content(place / "opened") or b"").decode("utf-8", "replace")
@@ -82,18 +89,14 @@ class Command:
     def _watch(
         self, words: Sequence[str], environment: Mapping[str, str], world: World, output: IO[bytes]
     ) -> tuple[Ended, int | None]:
-        try:
-            process = subprocess.Popen(
-                words,
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except OSError as error:
-            output.write(f"{words[0]}: {error.strerror}".encode())
-            return "not started", None
+        process = subprocess.Popen(
+            words,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
         try:
             return self._await(process, world, output)
         finally:
@@ -142,6 +145,10 @@ def _environment(scenario: Scenario, world: World, place: Path, proxy: int) -> M
     }
 
 
+def _keeper(note: Path) -> Sequence[str]:
+    return (sys.executable, "-I", "-S", str(Path(__file__).with_name("client_keeper.py")), str(note))
+
+
 def _browsers(place: Path) -> Path:
     """A folder with programs that open a browser; each notes the URL, and leaves at once as a browser's opener does."""
     folder = place / "bin"
@@ -159,21 +166,17 @@ def _browsers(place: Path) -> Path:
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    """End the client and whatever it started, which is in a session of its own."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            break
-        try:
-            process.wait(1.0)
-        except subprocess.TimeoutExpired:
-            continue
-    process.wait()
+    """Have the keeper end the client and whatever it started."""
+    process.terminate()
+    try:
+        process.wait(_KEEPERS_TIME)
+    except subprocess.TimeoutExpired:  # somebody stopped it
+        process.kill()
+        process.wait()
 
 
 def _stop_strays(home: str) -> None:
-    """End what left the client's session, such as a daemon: it still has the home of this run in its environment.
+    """End what outlived the keeper, since somebody killed that: it still has the home of this run in its environment.
 
     Where the system shows no environments (only Linux does), and for who wiped its own, nothing is done.
     """

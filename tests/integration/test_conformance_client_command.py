@@ -115,6 +115,34 @@ def test_what_left_the_clients_session_is_stopped_too(tmp_path: Path) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets orphans fall to a grandparent")
+@pytest.mark.parametrize("then", ["", "time.sleep(60)", "os.kill(os.getpid(), 9)"], ids=["exits", "stays", "is killed"])
+def test_what_left_the_clients_session_and_wiped_its_environment_is_stopped_too(then: str, tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    daemon = (
+        "import os, pathlib, signal, time\n"
+        "if os.fork(): os._exit(0)\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN); os.setsid()\n"
+        f"pathlib.Path({str(note)!r}).write_text(str(os.getpid())); time.sleep(60)"
+    )
+    program = (
+        "import os, subprocess, sys, time, pathlib, urllib.request\n"
+        f"subprocess.Popen([sys.executable, '-c', {daemon!r}], start_new_session=True, env={{}})\n"
+        f"while not pathlib.Path({str(note)!r}).exists(): time.sleep(0.01)\n"
+        f"try: urllib.request.urlopen(sys.argv[1], data=b'{{}}')\nexcept OSError: pass\n{then}\n"
+    )
+    play = Command((_PYTHON, "-c", program), patience=0.5)(SCENARIOS["helpful"], "2026-07-28")
+    assert play.ended == ("stopped" if "sleep" in then else "exited")
+    assert play.status == {"": 0, "os.kill(os.getpid(), 9)": -9}.get(then)
+    assert not _lives(int(note.read_text()))
+
+
+def test_a_command_that_is_none_is_told_in_words() -> None:
+    play = Command(("/nowhere/client",))(SCENARIOS["helpful"], "2026-07-28")
+    assert play.ended == "not started"
+    assert play.output == "/nowhere/client: No such file or directory"
+
+
 @pytest.mark.parametrize("trap", ["os.mkfifo(place / 'opened')", "os.symlink('/dev/zero', place / 'opened')"])
 def test_a_trap_in_the_place_of_our_own_notes_is_not_walked_into(trap: str) -> None:
     program = f"import os, pathlib; place = pathlib.Path(os.environ['HOME']).parent; {trap}"
