@@ -1,19 +1,21 @@
-"""Faults for a system that runs: each is made on its real processes, and taken back.
+"""Faults for a system that runs: each is made on its real processes, or between them, and taken back.
 
 A fault that ends a process starts it again, as a supervisor would. The others leave every process alive, so that its
-memory can be compared with what it was before.
+memory can be compared with what it was before. Here is what all faults have in common, and what can be done to a
+process; `fault_list` has all of them.
 """
 
 import asyncio
 import os
 import resource
-import secrets
 import signal
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from mcp_demo.deploy.files import write_private
+from benchmarks.relay import Relay
 from mcp_demo.local import children
 from mcp_demo.local.children import Child
 from mcp_demo.local.stack import Processes
@@ -22,10 +24,11 @@ from mcp_demo.local.state import Run
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A running system and a hand on its processes."""
+    """A running system and a hand on its processes, and on the relays between them where it has some."""
 
     run: Run
     processes: Processes
+    relays: Mapping[str, Relay] = field(default_factory=dict[str, Relay])
 
     def part(self, name: str) -> Child:
         """One of its parts."""
@@ -36,22 +39,42 @@ class System:
         return self.processes.pids()[name]
 
 
-Make = Callable[[System, float], Awaitable[None]]
+Made = Mapping[str, int]
+"""What was really done, and how often: a fault that never took place proves nothing."""
+Make = Callable[[System, float], Awaitable[Made]]
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One of them.
+    """One of them, and what it is an excuse for.
 
     Args:
         name: What happens.
         make: Does it, for some seconds, and takes it back.
+        touches: The jobs of the load that may notice. For all others nothing changes.
+        says: What their answers may then say: a regular expression, from the start.
         seconds: For how long, at most.
+        after: Seconds after its end in which a job may begin and still meet it.
+        clock: By how many seconds the MCP server's clock is off meanwhile.
+        strange_keys: Whether tokens with made-up key ids come meanwhile, so that the MCP server looks for keys.
     """
 
     name: str
     make: Make
+    touches: frozenset[str]
+    says: str = ""
     seconds: float = 4.0
+    after: float = 3.0
+    clock: int = 0
+    strange_keys: bool = False
+
+
+SIGN_INS = frozenset(("sign_in", "refresh", "client"))
+"""Jobs that need the bridge and the user-pool domain."""
+CALLS = frozenset(("call", "note", "refused", "client"))
+"""Jobs that need the MCP server."""
+REGISTRATIONS = frozenset(("register", "client"))
+"""Jobs that need the registration API."""
 
 
 @contextmanager
@@ -85,58 +108,55 @@ async def kill(system: System, *names: str, seconds: float = 0.0) -> None:
     for child in chosen:
         child.process.kill()
     await asyncio.sleep(seconds)
-    await asyncio.to_thread(_start, chosen)
+    await asyncio.to_thread(start_again, chosen)
 
 
-def _during(fault: Callable[..., AbstractContextManager[None]], *names: str) -> Make:
-    async def make(system: System, seconds: float) -> None:
-        with fault(system, *names):
-            await asyncio.sleep(seconds)
-
-    return make
-
-
-def _killed(*names: str) -> Make:
-    return lambda system, seconds: kill(system, *names, seconds=seconds / 2)
-
-
-def _start(chosen: list[Child]) -> None:
+def start_again(chosen: list[Child]) -> None:
+    """End what is left of parts, and start them with the settings that now lie there."""
     children.stop(chosen)
     for child in chosen:
         child.start_again()
     children.wait_until_healthy(chosen)
 
 
-def _keys(*, lost: bool) -> Make:
-    """A new envelope key, in front of those there are or instead of them; the bridge reads it at its next start."""
+def during(fault: Callable[..., AbstractContextManager[None]], *names: str) -> Make:
+    """A state of processes as a fault."""
 
-    async def make(system: System, seconds: float) -> None:
-        path = system.run.state / "env" / "bridge.env"
-        lines = path.read_text(encoding="utf-8").splitlines()
-        at = next(index for index, line in enumerate(lines) if line.startswith("MCP_DEMO_ENVELOPE_KEYS="))
-        old = lines[at].partition("=")[2].strip("'[]")
-        keys = f'"{secrets.token_urlsafe(32)}"' + ("" if lost else f",{old}")
-        lines[at] = f"MCP_DEMO_ENVELOPE_KEYS='[{keys}]'"
-        write_private(path, "\n".join(lines) + "\n")
-        await asyncio.to_thread(_start, [system.part("bridge")])
+    async def make(system: System, seconds: float) -> Made:
+        with fault(system, *names):
+            await asyncio.sleep(seconds)
+        return {"times": 1}
 
     return make
 
 
-STAYING = (
-    Fault("user-pool domain slow: answers after seconds", _during(paused, "domain")),
-    Fault("user-pool domain stops answering for longer than the bridge waits", _during(paused, "domain"), 12.0),
-    Fault("embedded AWS stops answering: user pool, JWKS, DynamoDB, Lambda, API Gateway", _during(paused, "aws")),
-    Fault("bridge stops answering", _during(paused, "bridge")),
-    Fault("MCP server stops answering", _during(paused, "server")),
-    Fault("disk full for the MCP server", _during(disk_full, "server")),
-    Fault("disk full for the user-pool domain", _during(disk_full, "domain")),
-)
-ENDING = (
-    Fault("user-pool domain killed, started again", _killed("domain")),
-    Fault("bridge killed, started again", _killed("bridge")),
-    Fault("MCP server killed, started again", _killed("server")),
-    Fault("bridge and MCP server killed at once, started again", _killed("bridge", "server")),
-    Fault("envelope key rotated", _keys(lost=False)),
-    Fault("envelope keys lost", _keys(lost=True)),
-)
+def killed(*names: str) -> Make:
+    """The end of parts as a fault."""
+
+    async def make(system: System, seconds: float) -> Made:
+        await kill(system, *names, seconds=seconds / 2)
+        return {"times": 1}
+
+    return make
+
+
+async def crashing_lambdas(system: System, seconds: float) -> Made:
+    """Kill the Lambda functions of the embedded AWS again and again, wherever in their work they are."""
+    aws, made = system.pid("aws"), Counter[str]()
+    until = asyncio.get_running_loop().time() + seconds
+    while asyncio.get_running_loop().time() < until:
+        for pid in _children(aws):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                made["functions killed"] += 1
+        await asyncio.sleep(0.15)
+    return made
+
+
+def _children(pid: int) -> list[int]:
+    """What a process has started: in the embedded AWS, the functions, each waiting for work or at it."""
+    found: list[int] = []
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):  # a thread that has just ended
+            found += map(int, (thread / "children").read_text(encoding="ascii").split())
+    return found

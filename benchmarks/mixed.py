@@ -1,29 +1,31 @@
 """Mixed load on a running system: sign-ins, refreshes, calls, registrations, tokens to refuse; each answer judged.
 
-An answer is `right`, or `excused` while a fault is at work and for a moment after it: a cut connection, a refusal that
-says to come back, a login that says to begin again. Everything else is wrong, and a wrong answer is never excused.
+What may be excused by a fault: a cut connection, a refusal that says to come back, a login that says to begin again,
+and the two refusals of a clock that is off. `verdicts` knows when.
 """
 
 import asyncio
 import random
 import secrets
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
-from benchmarks.visitor import LoginLost, Patience, Visitor, WrongAnswer
+from benchmarks.caller import Caller
+from benchmarks.tokens import aged, with_strange_key
+from benchmarks.verdicts import KEYS_LOST, Excused, Verdicts
+from benchmarks.visitor import LoginLost, Patience, Visitor, WrongAnswer, claims_of
 from mcp_demo.client import mcp
 from mcp_demo.deploy.users import User
 from mcp_demo.local.state import Run
 
 _SESSIONS = 60
-_AFTER = 12.0
+_CALLERS = 2
 _NOTES = 30
-_KEYS_LOST = "signed in before the keys were lost"
+_AGED = 0.2
 _BUSY = (429, 502, 503, 504)
 
 
@@ -31,10 +33,6 @@ def _running() -> asyncio.Event:
     event = asyncio.Event()
     event.set()
     return event
-
-
-class Excused(Exception):
-    """Not the answer one wishes for, but an honest one; says which."""
 
 
 @dataclass
@@ -68,62 +66,36 @@ class Load:
     transport: httpx.AsyncBaseTransport
     gate: asyncio.Semaphore
     register_at: str
-    right: Counter[str] = field(default_factory=Counter[str])
-    excused: Counter[str] = field(default_factory=Counter[str])
-    wrong: Counter[str] = field(default_factory=Counter[str])
-    during: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
-    fault: str = ""
-    stopping: bool = False
+    verdicts: Verdicts = field(default_factory=Verdicts)
+    dice: random.Random = field(default_factory=random.Random)
     paused: asyncio.Event = field(default_factory=_running)
-    keys_lost_at: float = 0.0
-    _calm_at: float = 0.0
     sessions: list["Session"] = field(default_factory=list["Session"])
     _notes: dict[str, int] = field(default_factory=dict[str, int])
 
     async def work(self) -> None:
         """Send the load until told to stop."""
         jobs = [self.sign_in] * 2 + [self.call] * 3 + [self.note, self.refresh, self.register, self.refused]
-        await asyncio.gather(*(self._repeat(job) for job in jobs))
+        callers = [self._caller() for _ in range(_CALLERS)] if self.users else []
+        await asyncio.gather(*(self._repeat(job) for job in jobs), *(self._repeat(job) for job in callers))
 
-    def begin(self, fault: str) -> None:
-        """A fault is at work from now."""
-        self.fault, self._calm_at = fault, float("inf")
+    def _caller(self) -> Callable[[], Awaitable[str | None]]:
+        user = self.dice.choice(self.users)
+        caller = Caller(self.run, user, self.transport, self.gate, self.verdicts, self.dice)
 
-    def over(self) -> None:
-        """It was taken back."""
-        self._calm_at = time.monotonic() + _AFTER
+        async def client() -> str:
+            return await caller.call()
+
+        return client
 
     async def _repeat(self, job: Callable[[], Awaitable[str | None]]) -> None:
-        while not self.stopping:
+        while not self.verdicts.stopping:
             await self.paused.wait()
-            await self.judge(job)
-            await asyncio.sleep(random.uniform(0.05, 0.25))  # noqa: S311 - nothing secret
-
-    async def judge(self, job: Callable[[], Awaitable[str | None]]) -> None:
-        """Do a job once, and count what came of it; a job that has nothing to do yet counts as nothing."""
-        name = getattr(job, "__name__", "")
-        try:
-            self.right[name] += await job() is not None
-        except (Excused, LoginLost, httpx.TransportError) as error:
-            if not self.stopping:
-                self._excuse(name, error)
-        except Exception as error:
-            self.wrong[f"{name}: {error!r}"[:200]] += 1
-
-    def _excuse(self, name: str, error: Exception) -> None:
-        words = str(error) if isinstance(error, Excused | LoginLost) else "connection cut or refused"
-        if _KEYS_LOST in words:  # may come up long after, whenever such a session is refreshed
-            self.excused[name] += 1
-            self.during["envelope keys lost", f"{name}: {words}"] += 1
-        elif time.monotonic() > self._calm_at:
-            self.wrong[f"{name}: {words}, with no fault at work (the last: {self.fault})"[:240]] += 1
-        else:
-            self.excused[name] += 1
-            self.during[self.fault, f"{name}: {words}"] += 1
+            await self.verdicts.judge(job)
+            await asyncio.sleep(self.dice.uniform(0.05, 0.25))
 
     async def sign_in(self) -> str | None:
         """A whole login by a browser and a client that have patience."""
-        user = random.choice(self.users)  # noqa: S311
+        user = self.dice.choice(self.users)
         # What is told is told at once: no patience with an answer, only with a connection.
         visit = Visitor(self.run, user, self._browser(), Patience(tries=1), self.gate)
         page = await visit.to_the_sign_in_page()
@@ -136,26 +108,31 @@ class Load:
         """A new access token; the session stays with whoever had it."""
         if not self.sessions:
             return None
-        session = self.sessions.pop(random.randrange(len(self.sessions)))  # noqa: S311
+        session = self.sessions.pop(self.dice.randrange(len(self.sessions)))
         # An answer that got lost is asked for again at once, as a client has to: later it would look like a theft.
         session.visit.patience = Patience(tries=40)
         try:
             renewed = await session.visit.refreshed(session.issued["refresh_token"])
         except LoginLost as lost:
-            if session.since < self.keys_lost_at:
-                raise Excused(f"{lost} ({_KEYS_LOST})") from None
+            if session.since < self.verdicts.keys_lost_at:
+                raise Excused(f"{lost} ({KEYS_LOST})") from None
             raise
         if renewed["access_token"] == session.token:
             raise WrongAnswer("a refresh gave the same access token")
         self.sessions.append(Session(session.visit, renewed, session.since))
+        for what in session.visit.patience.seen:
+            raise Excused(f"{what}, asked again")
         return "refreshed"
 
     async def call(self) -> str | None:
         """`whoami`: the MCP server has to know whose token it is."""
         if not self.sessions:
             return None
-        session = random.choice(self.sessions)  # noqa: S311
-        said = (await self.tool(session.token, "whoami", {}))["structuredContent"]
+        session = self.dice.choice(self.sessions)
+        token = session.token
+        if self.dice.random() < _AGED:
+            token = aged(token, self.run)
+        said = (await self.tool(token, "whoami", {}))["structuredContent"]
         if said["username"] != session.visit.user.username:
             raise WrongAnswer("the MCP server takes one person for another")
         return "known"
@@ -164,7 +141,7 @@ class Load:
         """Write a note, and read notes: they are one's own, and what was confirmed is there."""
         if not self.sessions:
             return None
-        session = random.choice(self.sessions)  # noqa: S311
+        session = self.dice.choice(self.sessions)
         name, token = session.visit.user.username, session.token
         if self._notes.get(name, 0) < _NOTES:
             await self.tool(token, "add_context", {"name": name, "text": secrets.token_hex(8)})
@@ -181,26 +158,28 @@ class Load:
         http, wanted = self._browser(), {"redirect_uris": ["https://client.example/callback"]}
         made = await http.post(self.register_at, json=wanted)
         _excuse_busy(made)
+        if made.status_code != 201 or made.json()["redirect_uris"] != wanted["redirect_uris"]:
+            raise WrongAnswer(f"registration answered {made.status_code}: {made.text[:120]}")
         client = made.json()
-        if made.status_code != 201 or client["redirect_uris"] != wanted["redirect_uris"]:
-            raise WrongAnswer(f"registration answered {made.status_code}")
         mine = {"authorization": f"Bearer {client['registration_access_token']}"}
         where = f"{self.register_at}/{client['client_id']}"
         for method, expected in (("GET", 200), ("DELETE", 204), ("GET", 401)):
             answer = await http.request(method, where, headers=mine)
             _excuse_busy(answer)
             if answer.status_code != expected:
-                raise WrongAnswer(f"{method} of a registration answered {answer.status_code}, not {expected}")
+                raise WrongAnswer(
+                    f"{method} of a registration: {answer.status_code}, not {expected}; {answer.text[:80]}"
+                )
         return "registered"
 
     async def refused(self) -> str | None:
         """No token, or one that is not quite right: never let in, never blamed on anything else."""
         if not self.sessions:
             return None
-        good = random.choice(self.sessions).token  # noqa: S311
+        good = self.dice.choice(self.sessions).token
         header, body, signature = good.split(".")
         other = "A" if signature[10] != "A" else "B"
-        bad = random.choice(  # noqa: S311
+        bad = self.dice.choice(
             [
                 f"{header}.{body}.{signature[:10]}{other}{signature[11:]}",
                 f"{header}.{body}.",
@@ -209,6 +188,9 @@ class Load:
                 "",
             ]
         )
+        now = self.verdicts.now
+        if now is not None and now.strange_keys:
+            bad = with_strange_key(good)
         step = mcp.call_tool(self.run.server, "whoami", {})
         headers = {**dict(step.request.headers), **({"authorization": f"Bearer {bad}"} if bad else {})}
         answer = await self._browser().post(self.run.server, headers=headers, content=step.request.body)
@@ -220,9 +202,14 @@ class Load:
     async def tool(self, token: str, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """The result of a tool."""
         step = mcp.call_tool(self.run.server, name, arguments)
-        headers = {**dict(step.request.headers), "authorization": f"Bearer {token}"}
+        headers, since = {**dict(step.request.headers), "authorization": f"Bearer {token}"}, time.monotonic()
         answer = await self._browser().post(self.run.server, headers=headers, content=step.request.body)
         _excuse_busy(answer)
+        if answer.status_code == 401:
+            said = answer.json()["error_description"]
+            if self.verdicts.clock_refusal(claims_of(token), since, said):
+                raise Excused(f"401 {said}")
+            raise WrongAnswer(f"a good token was answered 401: {said}")
         if answer.status_code != 200:
             raise WrongAnswer(f"a good token was answered {answer.status_code}")
         result = answer.json().get("result", {})

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from html import unescape
 from typing import Any
-from urllib.parse import parse_qsl, urljoin, urlsplit
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import anyio
 import httpx
@@ -88,11 +88,19 @@ class Visitor:
             "resource": self.run.server,
             "scope": f"{self.run.server}/read {self.run.server}/write",
         }
-        page = await self.ask("GET", f"{self.run.bridge}/authorize", params=query)
+        return await self.agreed(f"{self.run.bridge}/authorize?{urlencode(query)}")
+
+    async def agreed(self, url: str) -> httpx.Response:
+        """Open an authorization URL, agree, and arrive at the user pool."""
+        page = await self.ask("GET", url)
         answer = await self._submit(page, decision="approve", scope=f"{self.run.server}/write")
         return await self._follow(answer, stop=f"{self.run.bridge}/callback")
 
     async def code(self, page: httpx.Response) -> str:
+        """Sign in, and go back to the client with a code."""
+        return dict(parse_qsl(urlsplit(await self.back_at_the_client(page)).query))["code"]
+
+    async def back_at_the_client(self, page: httpx.Response) -> str:
         """Sign in, and go back to the client; the answer there has to be the one to this very request."""
         if page.status_code == 200:
             answer = await self._submit(page, username=self.user.username, password=self.user.password)
@@ -108,7 +116,7 @@ class Visitor:
             raise WrongAnswer("the answer is from another issuer")
         if "code" not in answered:
             raise LoginLost(answered.get("error_description", "no code"))
-        return answered["code"]
+        return target
 
     async def tokens(self, code: str) -> dict[str, Any]:
         """Redeem the code; the access token has to be this person's, for this server."""
@@ -192,7 +200,10 @@ def claims_of(token: str) -> dict[str, Any]:
 
 def browsers(connections: int) -> httpx.AsyncHTTPTransport:
     """The connections that visitors share; give it to the `httpx.AsyncClient` of each."""
-    return httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=connections, max_keepalive_connections=50))
+    # Idle connections are closed from this side, before the other one does so after five seconds: else a request may
+    # be under way to a connection that is just being closed, which is no fault of anybody's.
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=50, keepalive_expiry=3)
+    return httpx.AsyncHTTPTransport(limits=limits)
 
 
 def _location(response: httpx.Response) -> str:
@@ -205,4 +216,4 @@ def _words(response: httpx.Response) -> str:
     """What a page says, in its heading and the sentence below."""
     said = re.findall(r"<(?:h1|p)[^>]*>(.*?)</", response.text, re.DOTALL)[:2]
     text = " ".join(" ".join(re.sub(r"<[^>]+>", " ", part).split()) for part in said)
-    return f"{response.status_code} {unescape(text)}"[:200]
+    return f"{response.status_code} {unescape(text)}".strip()[:200]

@@ -1,22 +1,27 @@
 """Faults made on the processes of a running system, and what callers see of them."""
 
 import asyncio
+import json
 import time
+from base64 import urlsafe_b64decode
 from collections.abc import Generator
 
 import httpx
 import pytest
 
-from benchmarks.faults import System, disk_full, kill, paused
+from benchmarks.faults import CALLS, REGISTRATIONS, SIGN_INS, Fault, System, disk_full, during, kill, paused
+from benchmarks.faults_keys import rotate
 from benchmarks.logins import make_users, several_bridges
-from benchmarks.mixed import Excused, Load
+from benchmarks.mixed import Load
 from benchmarks.soak import end, registration_endpoint
+from benchmarks.verdicts import Excused
 from benchmarks.visitor import LoginLost, Patience, Visitor, browsers
 from mcp_demo.local import children
 from mcp_demo.local.ports import Ports
 from mcp_demo.local.stack import Options, started
 
 pytestmark = pytest.mark.slow
+JOBS = SIGN_INS | CALLS | REGISTRATIONS
 
 
 @pytest.fixture(scope="module")
@@ -85,18 +90,37 @@ async def test_while_the_registry_does_not_answer_a_sign_in_stops_with_a_reason(
             await visit.to_the_sign_in_page()
 
 
+async def test_the_issuers_keys_can_be_rotated_and_tokens_of_both_are_good(system: System) -> None:
+    async with browsers(10) as transport:
+        visit = await visited(system, transport)
+        before = await visit.log_in()
+        await asyncio.to_thread(rotate, system)
+        after = await visit.refreshed(before["refresh_token"])
+        load = Load(system.run, [], transport, asyncio.Semaphore(10), "")
+        assert header(before["access_token"])["kid"] != header(after["access_token"])["kid"]
+        for tokens in (before, after, before):
+            known = await load.tool(tokens["access_token"], "whoami", {})
+            assert known["structuredContent"]["username"] == system.run.user.username
+
+
+def header(token: str) -> dict[str, str]:
+    part = token.partition(".")[0]
+    return json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+
+
 async def test_under_load_everything_ends_within_five_seconds_and_no_answer_was_wrong(system: System) -> None:
     users = await asyncio.to_thread(make_users, system.run, 4)
     async with browsers(20) as transport:
         load = Load(system.run, users, transport, asyncio.Semaphore(20), await registration_endpoint(system.run.bridge))
         work = asyncio.create_task(load.work())
         deadline = time.monotonic() + 40
-        while len(load.right) < 6 and not load.wrong and time.monotonic() < deadline:
+        seen = load.verdicts
+        while len(seen.right) < len(JOBS) and not seen.wrong and time.monotonic() < deadline:
             await asyncio.sleep(0.2)
-        load.begin("told to stop")
+        seen.begin(Fault("told to stop", during(paused), JOBS))
         seconds = await asyncio.to_thread(end, system)
-        load.stopping = True
+        seen.stopping = True
         await asyncio.wait([work], timeout=30)
-    assert not load.wrong
-    assert len(load.right) == 6, load.right
+    assert not seen.wrong
+    assert set(seen.right) == JOBS, seen.right
     assert seconds <= 5.0
