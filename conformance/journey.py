@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 
 from conformance.check import Blocked
 from conformance.gate import Gate
+from mcp_demo.client.browser import limited, origin_of, settle, shown_origin, trusted_origins, withheld_at
 from mcp_demo.exchange.model import Exchange
-from mcp_demo.oauth.resource import is_loopback_host, is_secure_url
+from mcp_demo.oauth.resource import is_loopback_host
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page, Playwright
@@ -95,7 +96,7 @@ class BrowserTraveller:
         origins: Collection[str] = (),
     ) -> None:
         self._username, self._password, self._script = username, password, script
-        self._origins = frozenset(found for found in map(origin_of, origins) if found)
+        self._origins = trusted_origins(origins)
         self._executable, self._timeout, self._target = executable, timeout, target
         self._running: tuple[Playwright, BrowserContext] | None = None
         self._gate: Gate | None = None
@@ -119,13 +120,11 @@ class BrowserTraveller:
         """
         from playwright.sync_api import Error
 
-        from mcp_demo.client.browser import limited
-
         context = self._context()
         refused = self._gate.refused if self._gate else []
         refused.clear()
         grace = _GRACE if self._script is None else _SCRIPTS_GRACE
-        origins = {*self._origins, origin_of(url)}
+        origins = {*self._origins, *trusted_origins([url])}
         type_in = self._script or _type_in(self._username, self._password)
         try:
             with limited(cast("Browser", context.browser), self._timeout + grace), context.new_page() as page:
@@ -165,15 +164,6 @@ class BrowserTraveller:
         return self._running[1]
 
 
-def origin_of(url: str) -> str | None:
-    """The origin of a page, if it is one at which a password may be typed: over TLS, or on this machine."""
-    if not is_secure_url(url):
-        return None
-    parts = urlsplit(url)
-    port = parts.port or {"https": 443, "http": 80}[parts.scheme]
-    return f"{parts.scheme}://{parts.hostname}:{port}"
-
-
 def _is_proxied(target: str) -> bool:
     """Whether the environment asks for a proxy on the way to this target, as `Session` decides it."""
     return bool(urllib.request.getproxies()) and not is_loopback_host(urlsplit(target).hostname)
@@ -211,13 +201,13 @@ class _Walk:
         redirect_uri: str,
         type_in: "Callable[[Page], object]",
         approve: bool,
-        origins: Collection[str | None],
+        origins: Collection[str],
         *,
         anywhere: bool,
     ) -> None:
         self._page, self._target = page, redirect_uri.partition("?")[0]
         self._type_in, self._names = type_in, APPROVE if approve else DENY
-        self._origins, self._anywhere = frozenset(origins) - {None}, anywhere
+        self._origins, self._anywhere = frozenset(origins), anywhere
         self._stranger = ""
         self._hops: list[str] = []
         self._stops: list[Stop] = []
@@ -237,7 +227,7 @@ class _Walk:
                 self._page.wait_for_timeout(40)
         end = f"The pages lead no further than {self._page.url.partition('?')[0]} ({self._page.title()!r})."
         if self._stranger:
-            end = f"Nobody was signed in at {self._stranger}, which is not the authorization endpoint's own origin."
+            end = withheld_at(self._stranger)
             if origin_of(self._stranger):
                 end = f"{end} If that is where the password belongs: --sign-in-at {self._stranger}"
         last = self._here() if self._returned() is None else None
@@ -262,7 +252,7 @@ class _Walk:
         if self._typed:
             return False
         if origin_of(self._page.url) not in self._origins:
-            self._stranger = "{0.scheme}://{0.netloc}".format(urlsplit(self._page.url))
+            self._stranger = shown_origin(self._page.url)
             return False
         self._typed = True
         self._note()
@@ -278,8 +268,6 @@ class _Walk:
     def _quietly(self, act: Callable[[], object]) -> None:
         """Do something that may end at the redirect URI, where nobody listens, in the browser's own error page."""
         from playwright.sync_api import Error
-
-        from mcp_demo.client.browser import settle
 
         try:
             settle(self._page, act, lambda: self._returned() is not None, seconds=_SLOW)

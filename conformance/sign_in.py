@@ -41,7 +41,7 @@ def choose(
         SetupError: There is no password, no usable script, or no browser.
         BadParameter: A password may not be typed at an origin like that.
     """
-    from conformance.journey import origin_of
+    from mcp_demo.client.browser import origin_of
 
     for origin in origins or ():
         if origin_of(origin) is None:

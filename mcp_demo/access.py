@@ -85,7 +85,7 @@ def headless_sign_in(run: Run) -> HeadlessBrowser:
     Raises:
         SetupError: There is no browser.
     """
-    return HeadlessBrowser(run.user.username, run.user.password, executable=require())
+    return HeadlessBrowser(run.user.username, run.user.password, origins=[run.domain], executable=require())
 
 
 def text_of(result: CallToolResult) -> str:

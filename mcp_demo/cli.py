@@ -39,6 +39,14 @@ SignIn = Annotated[
         "for itself, or only what is stored.",
     ),
 ]
+SignInAt = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="URL",
+        help="Where else than at the authorization endpoint's origin a browser nobody sees may type the password, such"
+        " as the user pool's domain behind a bridge.",
+    ),
+]
 Store = Annotated[Literal["file", "keyring", "memory"], typer.Option(help="Where grants are kept.")]
 Revision = Annotated[
     Literal["2025-06-18", "2025-11-25", "2026-07-28"], typer.Option(help="The newest revision of MCP to go by.")
@@ -137,6 +145,7 @@ def call(
     client_id: ClientId = None,
     issuer: IssuerOption = None,
     sign_in: SignIn = "browser",
+    sign_in_at: SignInAt = None,
     store: Store = "file",
     revision: Revision = "2026-07-28",
     state: State = None,
@@ -156,11 +165,9 @@ def call(
             say(access.call(running_in(folder_of(state)), tool, given, headless=headless))
         else:
             way = "headless" if headless else sign_in
-            say(
-                connect.call(
-                    connect.Wishes(url, folder_of(state), client_id, issuer, way, store, revision), tool, given
-                )
-            )
+            origins = _origins(sign_in_at)
+            wishes = connect.Wishes(url, folder_of(state), client_id, issuer, way, store, revision, origins)
+            say(connect.call(wishes, tool, given))
     except access.AccessFailed as error:
         complain(error.problem, error.cure)
         raise typer.Exit(1) from None
@@ -172,6 +179,7 @@ def connect_to(
     client_id: ClientId = None,
     issuer: IssuerOption = None,
     sign_in: SignIn = "browser",
+    sign_in_at: SignInAt = None,
     store: Store = "file",
     revision: Revision = "2026-07-28",
     full: Annotated[bool, typer.Option("--full", help="Show all that goes over the wire.")] = False,
@@ -182,7 +190,8 @@ def connect_to(
     from mcp_demo.access import AccessFailed
     from mcp_demo.oauth.errors import printable
 
-    wishes = connect.Wishes(url, folder_of(state), client_id, issuer, sign_in, store, revision)
+    origins = _origins(sign_in_at)
+    wishes = connect.Wishes(url, folder_of(state), client_id, issuer, sign_in, store, revision, origins)
     try:
         found = connect.tools(wishes, connect.narrate(note, full=full))
     except AccessFailed as error:
@@ -190,6 +199,15 @@ def connect_to(
         raise typer.Exit(1) from None
     for tool in found:
         say(printable(f"{tool.name}  {' '.join((tool.description or '').split())}"))
+
+
+def _origins(named: list[str] | None) -> tuple[str, ...]:
+    from mcp_demo.client.browser import origin_of
+
+    for url in named or ():
+        if origin_of(url) is None:
+            raise typer.BadParameter(f"{url} is no https URL, and none of this machine.", param_hint="--sign-in-at")
+    return tuple(named or ())
 
 
 @app.command()

@@ -5,7 +5,7 @@ Passwords and secrets come from the environment, for other users of a machine ca
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +46,7 @@ class Wishes:
         way: How to sign in; `headless` takes `MCP_DEMO_USERNAME` and `MCP_DEMO_PASSWORD`.
         kept: Where grants are kept.
         revision: The newest revision of MCP to go by.
+        origins: Where else than at the authorization endpoint's origin `headless` may type the password.
     """
 
     url: str
@@ -55,6 +56,7 @@ class Wishes:
     way: Way = "browser"
     kept: Kept = "file"
     revision: Revision = NEWEST
+    origins: tuple[str, ...] = ()
 
 
 class _Options(TypedDict):
@@ -106,7 +108,7 @@ def narrate(tell: Callable[[str], None], *, full: bool) -> Record:
 
 def _options(wishes: Wishes, held: ExitStack) -> _Options:
     secret = os.environ.get("MCP_DEMO_CLIENT_SECRET") or None
-    way, redirect_uri = _sign_in(wishes.way, held)
+    way, redirect_uri = _sign_in(wishes, held)
     return {
         "identity": Identity(client_id=wishes.client_id, client_secret=secret, issuer=wishes.issuer),
         "sign_in": way,
@@ -120,22 +122,23 @@ def _options(wishes: Wishes, held: ExitStack) -> _Options:
     }
 
 
-def _sign_in(way: Way, held: ExitStack) -> tuple[SignInWay, str]:
+def _sign_in(wishes: Wishes, held: ExitStack) -> tuple[SignInWay, str]:
+    way = wishes.way
     if way == "headless":
-        return _headless(), _NOWHERE
+        return _headless(wishes.origins), _NOWHERE
     if way in ("machine", "stored"):
         return _nobody, _NOWHERE
     listener = held.enter_context(Loopback(print_url if way == "url" else system_browser))
     return listener, listener.redirect_uri
 
 
-def _headless() -> HeadlessBrowser:
+def _headless(origins: Sequence[str]) -> HeadlessBrowser:
     from mcp_demo.local.browser import require
 
     username, password = os.environ.get("MCP_DEMO_USERNAME"), os.environ.get("MCP_DEMO_PASSWORD")
     if not username or not password:
         raise SetupError("Nobody is there to sign in.", "Set MCP_DEMO_USERNAME and MCP_DEMO_PASSWORD.")
-    return HeadlessBrowser(username, password, executable=require())
+    return HeadlessBrowser(username, password, origins=origins, executable=require())
 
 
 def _nobody(url: str, redirect_uri: str) -> str:

@@ -57,7 +57,7 @@ def _sign_in(suite: subprocess.Popen[str], run: Run, redirect_uri: str, browser:
     url = _sign_in_page(iter(suite.stdout or ()))
     if url is None:
         return  # it ended without asking; what it wrote says why
-    way = HeadlessBrowser(run.user.username, run.user.password, executable=browser)
+    way = HeadlessBrowser(run.user.username, run.user.password, origins=[run.domain], executable=browser)
     callback = way(url, redirect_uri)
     # The browser may have been closed before its last request was out.
     with suppress(httpx.TransportError):

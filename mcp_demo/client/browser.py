@@ -8,13 +8,15 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
-from mcp_demo.client.errors import SignInFailed
+from mcp_demo.client.errors import PasswordWithheld, SignInFailed
+from mcp_demo.oauth.resource import is_secure_url
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page, Request
@@ -33,9 +35,13 @@ _ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"]
 class HeadlessBrowser:
     """A way to sign in: a headless Chromium that types the credentials and approves.
 
+    Servers say themselves where somebody is to sign in. So the password is typed at the authorization endpoint's own
+    origin, and where the caller says, and nowhere else.
+
     Args:
         username: The account.
         password: Its password.
+        origins: Where else it may be typed, such as the user pool's domain behind a bridge.
         executable: The Chromium to use; None lets Playwright choose its own.
         approve: Whether to approve at the consent page, or to deny.
         on_page: Is shown every page that it stops at, e.g. to take a screenshot.
@@ -47,12 +53,14 @@ class HeadlessBrowser:
         username: str,
         password: str,
         *,
+        origins: Collection[str] = (),
         executable: str | Path | None = None,
         approve: bool = True,
         on_page: "Callable[[Page], None] | None" = None,
         timeout: float = 45.0,
     ) -> None:
         self._username, self._password, self._approve = username, password, approve
+        self._origins = trusted_origins(origins)
         self._executable, self._on_page, self._timeout = executable, on_page, timeout
 
     def __call__(self, url: str, redirect_uri: str) -> str:
@@ -60,6 +68,7 @@ class HeadlessBrowser:
 
         Raises:
             SignInFailed: The credentials were refused, or the pages lead nowhere.
+            PasswordWithheld: They lead to an origin at which the password may not be typed.
         """
         try:
             from playwright.sync_api import Error, sync_playwright
@@ -100,6 +109,7 @@ class HeadlessBrowser:
                 if typed:
                     raise SignInFailed("The sign-in page refused these credentials.")
                 typed = True
+                self._check(page, url)
                 navigate(lambda: self._type(page))
                 idle = time.monotonic() + _IDLE
             elif (button := self._decision(page)) is not None:
@@ -110,6 +120,10 @@ class HeadlessBrowser:
         if not returned:
             raise SignInFailed(f"The sign-in stopped at a page called {page.title()!r}.")
         return returned[0]
+
+    def _check(self, page: "Page", url: str) -> None:
+        if origin_of(page.url) not in {*self._origins, *trusted_origins([url])}:
+            raise PasswordWithheld(withheld_at(shown_origin(page.url)))
 
     def _type(self, page: "Page") -> None:
         field = page.locator(_USERNAME)
@@ -124,6 +138,30 @@ class HeadlessBrowser:
             if button.count():
                 return button.first
         return None
+
+
+def origin_of(url: str) -> str | None:
+    """The origin of a page, if it is one at which a password may be typed: over TLS, or on this machine."""
+    if not is_secure_url(url):
+        return None
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}[parts.scheme]
+    return f"{parts.scheme}://{parts.hostname}:{port}"
+
+
+def trusted_origins(urls: Collection[str]) -> frozenset[str]:
+    """The origins of these URLs, without those at which no password may be typed."""
+    return frozenset(found for found in map(origin_of, urls) if found)
+
+
+def shown_origin(url: str) -> str:
+    """The origin of a page, to be read by people."""
+    return "{0.scheme}://{0.netloc}".format(urlsplit(url))
+
+
+def withheld_at(origin: str) -> str:
+    """Why no password was typed at a page of this origin."""
+    return f"Nobody was signed in at {origin}, which is not the authorization endpoint's own origin."
 
 
 def settle(page: "Page", act: Callable[[], object], is_over: Callable[[], bool], *, seconds: float = _SLOW) -> None:

@@ -7,6 +7,7 @@
     ├── IssuerChoiceNeeded    a person has to choose among authorization servers, on a page
     ├── SignInNeeded          a person has to sign in, and nobody is there to do it
     ├── SignInFailed          the browser leg ended without a response
+    │   └── PasswordWithheld  the password was asked for at an origin that nobody named
     ├── StepUpExhausted       the server keeps asking for scopes that it has been given
     ├── Unauthorized          the server refuses a token that was issued for it a moment ago
     ├── StoreUnavailable      grants cannot be kept: no keyring, or a file that cannot be written
@@ -78,6 +79,12 @@ class SignInFailed(ClientError):
 
     layer = "sign-in"
     cure = "Try again, and finish signing in before the time is up."
+
+
+class PasswordWithheld(SignInFailed):
+    """A page asked for the password at an origin where it may not be typed."""
+
+    cure = "If that is where the password belongs, name it: --sign-in-at, or `origins` of HeadlessBrowser."
 
 
 class StepUpExhausted(ClientError):

@@ -55,7 +55,13 @@ def follow(run: Run, link: str) -> list[Picture]:
 
     def sign_in() -> list[Picture]:
         try:
-            HeadlessBrowser(run.user.username, run.user.password, executable=require(), on_page=on_page)(link, _NOWHERE)
+            HeadlessBrowser(
+                run.user.username,
+                run.user.password,
+                origins=[run.domain],
+                executable=require(),
+                on_page=on_page,
+            )(link, _NOWHERE)
         except _Enough:
             return list(seen.values())
         return list(seen.values())

@@ -128,7 +128,9 @@ class Caller:
             return self._listener(url, redirect_uri)
         self._listener.close()  # this browser is watched; a port that takes connections and never answers would hold it
         user = self._run.user
-        browser = HeadlessBrowser(user.username, user.password, executable=require(), on_page=self._camera())
+        browser = HeadlessBrowser(
+            user.username, user.password, origins=[self._run.domain], executable=require(), on_page=self._camera()
+        )
         with ThreadPoolExecutor(1) as thread:  # a notebook has an event loop, beside which this browser cannot run
             return thread.submit(browser, url, redirect_uri).result()
 

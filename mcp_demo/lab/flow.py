@@ -82,7 +82,9 @@ class Flow:
             return self.callback_url
         self._listener.close()  # this browser is watched; a port that takes connections and never answers would hold it
         user = self._run.user
-        browser = HeadlessBrowser(user.username, user.password, executable=require(), on_page=self._look)
+        browser = HeadlessBrowser(
+            user.username, user.password, origins=[self._run.domain], executable=require(), on_page=self._look
+        )
         with ThreadPoolExecutor(1) as thread:  # a notebook has an event loop, beside which this browser cannot run
             self.callback_url = thread.submit(browser, url, redirect_uri).result()
         return self.callback_url

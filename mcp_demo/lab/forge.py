@@ -147,7 +147,7 @@ def sign_in_at_the_pool(run: Run) -> TokenResponse:
     back, verifier = f"{run.clients['static']}/callback", secrets.token_urlsafe(48)
     ask = {"response_type": "code", "client_id": run.client_id, "redirect_uri": back, "scope": "openid profile"}
     proof = {"code_challenge": pkce.challenge(verifier), "code_challenge_method": "S256", "state": "notebook"}
-    browser = HeadlessBrowser(run.user.username, run.user.password, executable=require())
+    browser = HeadlessBrowser(run.user.username, run.user.password, origins=[run.domain], executable=require())
     with ThreadPoolExecutor(1) as thread:  # a notebook has an event loop, beside which this browser cannot run
         address = f"{run.domain}/oauth2/authorize?{urlencode(ask | proof)}"
         returned = parse_qs(urlsplit(thread.submit(browser, address, back).result()).query)

@@ -13,10 +13,10 @@ import pytest
 
 from conformance import reach
 from conformance.check import Blocked
-from conformance.journey import BrowserTraveller, origin_of
+from conformance.journey import BrowserTraveller
 from conformance.reach import Zone
-from mcp_demo.client.browser import HeadlessBrowser
-from mcp_demo.client.errors import SignInFailed
+from mcp_demo.client.browser import HeadlessBrowser, origin_of
+from mcp_demo.client.errors import PasswordWithheld, SignInFailed, explain
 from mcp_demo.local.browser import find
 
 _FORM = "<form method=post><input name=username><input type=password name=p><button>Go</button></form>"
@@ -136,6 +136,24 @@ def test_the_suite_signs_in_at_the_authorization_endpoint_and_where_it_was_told_
     assert typed == (["secret"] if named else [])
     assert (journey.returned is not None) is named
     assert journey.stranger == ("" if named else other)
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_the_client_types_a_password_only_at_the_authorization_endpoint_and_where_it_was_told_to(
+    *, named: bool, silent: str
+) -> None:
+    with _site(silent) as (other, typed), _site(silent, elsewhere=other) as (site, _):
+        origins = [f"{other}/some/path?x"] if named else [site.replace("127.0.0.1", "localhost")]
+        browser = HeadlessBrowser("demo", "secret", origins=origins, executable=find())
+        if named:
+            assert browser(f"{site}/authorize", silent) == f"{silent}?code=c"
+        else:
+            with pytest.raises(PasswordWithheld) as withheld:
+                browser(f"{site}/authorize", silent)
+            _, words, cure = explain(withheld.value)
+            assert f"at {other}, which is not the authorization endpoint's own origin" in words
+            assert "--sign-in-at" in cure
+    assert typed == (["secret"] if named else [])
 
 
 _EVERY_WAY = """<!doctype html><title>Sign in</title><form method=post action={0}/form><button>Allow</button></form>

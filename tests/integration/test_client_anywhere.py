@@ -24,14 +24,14 @@ REDIRECT = "http://localhost:7777/callback"
 FIVE_LINES = """
 import asyncio, sys
 from mcp_demo.client import HeadlessBrowser, call_tool
-url, user, password, chromium = sys.argv[1:]
-person = HeadlessBrowser(user, password, executable=chromium)
+url, user, password, domain, chromium = sys.argv[1:]
+person = HeadlessBrowser(user, password, origins=[domain], executable=chromium)
 print(asyncio.run(call_tool(url, "whoami", sign_in=person)).structured_content["username"])
 """.strip()
 
 
 def person(run: Run) -> HeadlessBrowser:
-    return HeadlessBrowser(run.user.username, run.user.password, executable=require())
+    return HeadlessBrowser(run.user.username, run.user.password, origins=[run.domain], executable=require())
 
 
 def cli(run: Run, folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -45,7 +45,7 @@ def cli(run: Run, folder: Path, *words: str, **environment: str) -> subprocess.C
 @pytest.mark.aws
 def test_five_lines_in_an_empty_folder_call_a_tool(stack: Run, tmp_path: Path) -> None:
     assert len(FIVE_LINES.splitlines()) == 5
-    words = [stack.server, stack.user.username, stack.user.password, str(require())]
+    words = [stack.server, stack.user.username, stack.user.password, stack.domain, str(require())]
     done = subprocess.run(
         [sys.executable, "-c", FIVE_LINES, *words], cwd=tmp_path, capture_output=True, text=True, timeout=120
     )
@@ -55,14 +55,24 @@ def test_five_lines_in_an_empty_folder_call_a_tool(stack: Run, tmp_path: Path) -
 
 @pytest.mark.aws
 def test_connect_tells_every_step_without_a_secret_and_lists_the_tools(stack: Run, tmp_path: Path) -> None:
-    done = cli(stack, tmp_path, "connect", stack.server, "--sign-in", "headless")
+    done = cli(stack, tmp_path, "connect", stack.server, "--sign-in", "headless", "--sign-in-at", stack.domain)
     assert done.returncode == 0, done.stderr
     assert {"whoami", "add_context"} <= {line.split()[0] for line in done.stdout.splitlines() if line.strip()}
     told = [line.split(". ", 1)[1].split("  [")[0] for line in done.stderr.splitlines() if line[:1].isdigit()]
     assert "Register this client" in told
     assert told.index("Ask who protects the server") < told.index("Register this client")
     assert told.index("Register this client") < told.index("Trade the code for tokens")
-    full = cli(stack, tmp_path / "other", "connect", stack.server, "--sign-in", "headless", "--full")
+    full = cli(
+        stack,
+        tmp_path / "other",
+        "connect",
+        stack.server,
+        "--sign-in",
+        "headless",
+        "--sign-in-at",
+        stack.domain,
+        "--full",
+    )
     kept = (tmp_path / "grants.json").read_text() + (tmp_path / "other" / "grants.json").read_text()
     secrets = [
         part

@@ -23,7 +23,13 @@ REDIRECT = "http://localhost:7777/callback"
 
 
 def browser(run: Run, password: str | None = None, *, approve: bool = True) -> HeadlessBrowser:
-    return HeadlessBrowser(run.user.username, password or run.user.password, executable=require(), approve=approve)
+    return HeadlessBrowser(
+        run.user.username,
+        password or run.user.password,
+        origins=[run.domain],
+        executable=require(),
+        approve=approve,
+    )
 
 
 async def test_a_script_gets_in_steps_up_and_stays_in(stack: Run, tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ from contextlib import suppress
 from mcp_demo.client.browser import HeadlessBrowser
 url = sys.argv[1]
 redirect = urllib.parse.parse_qs(urllib.parse.urlsplit(url).query)["redirect_uri"][0]
-person = HeadlessBrowser(os.environ["DEMO_USER"], os.environ["DEMO_PASSWORD"], executable=os.environ["DEMO_CHROMIUM"])
+known = {"origins": [os.environ["DEMO_DOMAIN"]], "executable": os.environ["DEMO_CHROMIUM"]}
+person = HeadlessBrowser(os.environ["DEMO_USER"], os.environ["DEMO_PASSWORD"], **known)
 answer = person(url, redirect)
 with suppress(OSError):
     urllib.request.urlopen(answer, timeout=5).close()
@@ -44,6 +45,7 @@ def test_an_example_gets_in_through_the_systems_browser(name: str, stack: Run, t
         "DEMO_USER": stack.user.username,
         "DEMO_PASSWORD": stack.user.password,
         "DEMO_CHROMIUM": str(require()),
+        "DEMO_DOMAIN": stack.domain,
     }
     command = [sys.executable, EXAMPLES / name, stack.server, stack.client_id]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=90)

@@ -49,7 +49,7 @@ def test_a_person_at_the_browser_signs_in(stack: Run, capsys: pytest.CaptureFixt
     visitors: list[threading.Thread] = []
 
     def open_url(url: str) -> None:
-        somebody = HeadlessBrowser(stack.user.username, stack.user.password, executable=find())
+        somebody = HeadlessBrowser(stack.user.username, stack.user.password, origins=[stack.domain], executable=find())
         visitors.append(threading.Thread(target=somebody, args=(url, redirect_uri)))
         visitors[-1].start()
 

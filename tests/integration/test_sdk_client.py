@@ -40,7 +40,9 @@ class Opener:
     """Opens the authorization URL in a real browser and keeps what it came back with."""
 
     def __init__(self, run: Run, redirect_uri: str) -> None:
-        self._browser = HeadlessBrowser(run.user.username, run.user.password, executable=require())
+        self._browser = HeadlessBrowser(
+            run.user.username, run.user.password, origins=[run.domain], executable=require()
+        )
         self._redirect_uri = redirect_uri
         self._returned: dict[str, list[str]] = {}
 
