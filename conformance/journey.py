@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 APPROVE = ("Allow", "Allow Access", "Approve", "Authorize", "Accept", "Continue")
 DENY = ("Do not allow", "Deny", "Cancel", "Reject")
-_SLOW = 20.0
+_SLOW, _SHORT = 20.0, 1.0
 _GRACE = 15.0  # seconds beyond its limit that a journey gets before its browser is ended
 _SCRIPTS_GRACE = 300.0  # a script may wait for somebody's second factor
 _ARGUMENTS = (
@@ -211,14 +211,15 @@ class _Walk:
         self._stranger = ""
         self._hops: list[str] = []
         self._stops: list[Stop] = []
+        self._end = 0.0
         self._typed = False
 
     def go(self, url: str, timeout: float) -> Journey:
+        self._end = deadline = time.monotonic() + timeout
         self._page.on(
             "request", lambda request: self._hops.append(request.url) if request.is_navigation_request() else None
         )
         self._quietly(lambda: self._page.evaluate("url => location.assign(url)", url))
-        deadline = time.monotonic() + timeout
         idle = time.monotonic() + 2.0
         while self._returned() is None and time.monotonic() < min(deadline, idle):
             if self._step():
@@ -270,7 +271,12 @@ class _Walk:
         from playwright.sync_api import Error
 
         try:
-            settle(self._page, act, lambda: self._returned() is not None, seconds=_SLOW)
+            settle(
+                self._page,
+                act,
+                lambda: self._returned() is not None,
+                seconds=max(_SHORT, min(_SLOW, self._end - time.monotonic())),
+            )
         except Error:
             pass
         except Exception as error:  # of somebody's script
