@@ -28,6 +28,7 @@ from mcp_demo.server.keys import SigningKeys
 from mcp_demo.server.metadata import Document, resource_document
 from mcp_demo.server.operations import Operations
 from mcp_demo.server.protocol_version import ProtocolVersion
+from mcp_demo.server.single_exchange import SingleExchange
 from mcp_demo.server.tools import Tools, mcp_server
 from mcp_demo.server.verifier import TokenVerifier, TrustedIssuer
 from mcp_demo.settings import Issuer, ServerSettings
@@ -60,7 +61,7 @@ def create_app(
     manager = _session_manager(mcp_server(Tools(store, operations, clock), downstream=api is not None))
     path = urlsplit(resource).path or "/"
     protected = Authorization(
-        ProtocolVersion(manager.handle_request),
+        ProtocolVersion(SingleExchange(manager)),
         frozenset({path, path.rstrip("/") or "/", path.rstrip("/") + "/"}),
         verifier,
         operations,

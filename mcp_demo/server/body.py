@@ -6,6 +6,9 @@ from starlette.types import Message, Receive
 
 MAX_BODY: Final = 1024 * 1024
 
+MESSAGE: Final = "mcp_demo.message"
+"""Where the parsed JSON of the very body that follows lies in the ASGI scope, once somebody here has parsed it."""
+
 
 async def read_body(receive: Receive) -> bytes | None:
     """The whole body, or None if it is too large. One that breaks off is returned as far as it came."""

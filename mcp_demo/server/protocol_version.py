@@ -1,15 +1,15 @@
 """One protocol version a request, said in one voice by header and body (MCP 2026-07-28 Streamable HTTP)."""
 
-import json
 from typing import Any, cast
 
 from mcp_types import HEADER_MISMATCH, PROTOCOL_VERSION_META_KEY, UNSUPPORTED_PROTOCOL_VERSION
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
+from pydantic_core import from_json
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_demo.server import answers
 from mcp_demo.server.answers import Answer, json_answer
-from mcp_demo.server.body import read_body, replay
+from mcp_demo.server.body import MESSAGE, read_body, replay
 from mcp_demo.server.credentials import values
 
 
@@ -40,15 +40,18 @@ class ProtocolVersion:
                 await _error({}, HEADER_MISMATCH, "Mcp-Name is not ASCII.").send(send)
             return
         body = await read_body(receive)
-        refusal = answers.TOO_LARGE if body is None else _refusal(headers, body)
+        if body is None:
+            await answers.TOO_LARGE.send(send)
+            return
+        message = _message(body)
+        refusal = _refusal(headers, message)
         if refusal is not None:
             await refusal.send(send)
         else:
-            await self._app(scope, replay(body or b"", receive), send)
+            await self._app({**scope, MESSAGE: message} if message else scope, replay(body, receive), send)
 
 
-def _refusal(headers: list[str], body: bytes) -> Answer | None:
-    message = _message(body)
+def _refusal(headers: list[str], message: dict[str, Any]) -> Answer | None:
     if len(headers) > 1:
         return _error(message, HEADER_MISMATCH, "MCP-Protocol-Version is given more than once.")
     if headers and headers[0] not in KNOWN_PROTOCOL_VERSIONS:
@@ -63,10 +66,11 @@ def _refusal(headers: list[str], body: bytes) -> Answer | None:
 
 
 def _message(body: bytes) -> dict[str, Any]:
+    """The body as the SDK reads it in the handshake era; nothing where it is no object, which the SDK refuses."""
     try:
-        message: object = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}  # for the SDK to refuse
+        message: object = from_json(body)
+    except ValueError:
+        return {}
     return cast("dict[str, Any]", message) if isinstance(message, dict) else {}
 
 

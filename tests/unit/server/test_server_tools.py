@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp.server import streamable_http_manager
 from server_kit import ISSUER, READ, WRITE, Running, running
 
 from mcp_demo.errors import SetupError
@@ -40,6 +41,21 @@ async def test_whoami_says_what_the_token_says_and_not_the_token(server: Running
     }
     assert "alice" in result["content"][0]["text"]
     assert not any(part in response.text for part in token.split("."))
+
+
+async def test_a_plain_call_of_the_handshake_era_needs_no_transport_of_its_own(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def built(**_: object) -> None:
+        raise AssertionError("The SDK builds a transport.")
+
+    monkeypatch.setattr(streamable_http_manager, "StreamableHTTPServerTransport", built)
+    for version in ("2025-06-18", "2025-11-25"):
+        headers = [("mcp-protocol-version", version)]
+        response = await server.call("tools/list", token=server.issuer.token(), headers=headers)
+        assert response.json()["result"]["tools"]
+    with pytest.raises(AssertionError, match="transport"):
+        await server.call("initialize", token=server.issuer.token())
 
 
 async def test_what_is_added_is_listed_oldest_first(server: Running) -> None:
