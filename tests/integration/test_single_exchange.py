@@ -16,7 +16,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
-from mcp_types import ClientCapabilities, EmptyResult, RequestParams, SamplingCapability
+from mcp_types import ClientCapabilities, EmptyResult, ErrorData, RequestParams, SamplingCapability
 from pydantic import BaseModel
 from starlette.types import ASGIApp, Message
 
@@ -102,12 +102,15 @@ SHORT = {
     "a tool that is refused": tool("refuses"),
     "a tool that breaks": tool("breaks"),
     "a tool that answers with an error": tool("protests"),
+    "a tool that answers with an error and nothing more": tool("objects"),
+    "a tool that asks the user": tool("elicits"),
     "a tool whose answer is no JSON": tool("unsendable"),
     "a tool that asks the client": tool("asks"),
     "a tool that looks at the call": tool("looks", {"text": "ä€😀\u2028"}),
     "a tool that reports": tool("reports"),
     "progress": tool("reports", _meta={"progressToken": "p"}),
     "progress by number": tool("reports", _meta={"progressToken": 7}),
+    "progress by null": message("tools/list", {"_meta": {"progressToken": None}}),
     "progress by true": tool("reports", _meta={"progressToken": True}),
     "meta": tool("looks", {"text": "t"}, _meta={"traceparent": "00-" + "1" * 32 + "-" + "2" * 16 + "-01", "x": 1}),
     "meta that is text": tool("looks", {"text": "t"}, _meta="x"),
@@ -261,6 +264,11 @@ async def asks(call: Call[Any, Any]) -> str:
     return "answered"
 
 
+async def elicits(call: Call[Any, Any]) -> str:
+    """Ask the user something, who is not there."""
+    return repr(await call.elicit("How much?", Number))
+
+
 async def refuses() -> str:
     """Refuse."""
     raise ToolError("No.")
@@ -285,6 +293,11 @@ async def waits() -> str:
 async def protests() -> str:
     """Answer with an error of JSON-RPC."""
     raise MCPError(code=-32099, message="m", data={"a": [1, None]})
+
+
+async def objects() -> str:
+    """Answer with an error of JSON-RPC and no data."""
+    raise MCPError.from_error_data(ErrorData(code=-32099, message="m", data=None))
 
 
 async def unsendable() -> str:
@@ -320,7 +333,7 @@ async def _seen() -> Seen:
 def lowlevel() -> Server[Any]:
     """Our server with more to ask for. Nothing about it changes from one request to the next."""
     server: MCPServer[Any] = mcp_server(Tools(SqliteContexts(None), Operations(RESOURCE)), downstream=True)
-    for function in (looks, reports, asks, refuses, breaks, waits, protests, unsendable):
+    for function in (looks, reports, asks, elicits, refuses, breaks, waits, protests, objects, unsendable):
         server.add_tool(function)
 
     @server.resource("note://{name}")
@@ -351,7 +364,7 @@ def lowlevel() -> Server[Any]:
 
     for name, handler in (("breaks", broken), ("nothing", nothing), ("wrong", wrong), ("invalid", invalid)):
         found.add_request_handler(f"x/{name}", RequestParams, handler)
-    found.middleware.append(watched)
+    found.middleware.insert(0, watched)
     return found
 
 
@@ -402,14 +415,15 @@ def flat(sent: list[Message]) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
     return sent[0]["status"], list(sent[0]["headers"]), b"".join(part.get("body", b"") for part in sent[1:])
 
 
-@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-async def test_both_ways_give_the_same_bytes(case: Case, version: str | None) -> None:
+async def test_both_ways_give_the_same_bytes(case: Case) -> None:
     async with endpoints(lowlevel()) as found:
-        usual = flat(await ask(found.usual, case, version))
-        assert not found.asked
-        assert flat(await ask(found.shorter, case, version)) == usual
-        assert found.asked == (0 if case.short or case.name in REFUSED_BEFORE else 1), "which way it went"
+        for version in VERSIONS:
+            found.asked = 0
+            usual = flat(await ask(found.usual, case, version))
+            assert not found.asked
+            assert flat(await ask(found.shorter, case, version)) == usual, version
+            assert found.asked == (0 if case.short or case.name in REFUSED_BEFORE else 1), "which way it went"
 
 
 @pytest.mark.parametrize("version", BOTH)
