@@ -1,9 +1,10 @@
 """All faults of the soak."""
 
-from benchmarks.faults import CALLS, REGISTRATIONS, SIGN_INS, Fault, crashing_lambdas, disk_full, during, killed, paused
+from benchmarks.faults import CALLS, REGISTRATIONS, SIGN_INS, Fault, disk_full, during, killed, paused
 from benchmarks.faults_between import (
     bad_keys,
     between,
+    crashing_lambdas,
     dynamodb,
     html,
     is_registration,
@@ -65,8 +66,8 @@ STAYING = (
         SIGN_INS | REGISTRATIONS,
     ),
     Fault("DynamoDB throttles the bridge", dynamodb(silent=False), _TABLES),
-    Fault("DynamoDB does not answer the bridge", dynamodb(silent=True), _TABLES),
-    Fault("Lambda functions killed halfway, again and again", crashing_lambdas, REGISTRATIONS),
+    Fault("DynamoDB does not answer the bridge", dynamodb(silent=True), _TABLES, seconds=8.0),
+    Fault("Lambda functions killed halfway, again and again", crashing_lambdas, REGISTRATIONS, seconds=8.0),
     Fault(
         "API Gateway: 429 for registrations, Retry-After: 1",
         too_many("aws", is_registration, wait=1),

@@ -9,7 +9,6 @@ import asyncio
 import os
 import resource
 import signal
-from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -140,20 +139,7 @@ def killed(*names: str) -> Make:
     return make
 
 
-async def crashing_lambdas(system: System, seconds: float) -> Made:
-    """Kill the Lambda functions of the embedded AWS again and again, wherever in their work they are."""
-    aws, made = system.pid("aws"), Counter[str]()
-    until = asyncio.get_running_loop().time() + seconds
-    while asyncio.get_running_loop().time() < until:
-        for pid in _children(aws):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-                made["functions killed"] += 1
-        await asyncio.sleep(0.15)
-    return made
-
-
-def _children(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
     """What a process has started: in the embedded AWS, the functions, each waiting for work or at it."""
     found: list[int] = []
     for thread in Path(f"/proc/{pid}/task").iterdir():

@@ -2,15 +2,20 @@
 
 import asyncio
 import json
+import os
+import random
+import signal
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 
-from benchmarks.faults import Made, Make, System
+from benchmarks.faults import Made, Make, System, children_of
 from benchmarks.relay import Answers, Head, Rule, answer
 
 _HTML = b"<!doctype html><html><head><title>Sorry</title></head><body><h1>We will be back soon</h1></body></html>"
 _LATEST = 10.0
+_AT_WORK = 0.06  # seconds that a function takes
 _THROTTLED = ("ProvisionedThroughputExceededException", "ThrottlingException")
 
 NOT_FOUND: Answers = (("404", answer("404 Not Found", b'{"message":"Not Found"}')),)
@@ -81,6 +86,31 @@ def between(relay: str, is_meant: Callable[[Head], bool], answers: Answers) -> M
         return rule.made
 
     return make
+
+
+async def crashing_lambdas(system: System, seconds: float) -> Made:
+    """Kill the functions behind the registration API, a moment after some requests: in the midst of their work.
+
+    Requests in between are let through, so that a function is at work when it is killed, rather than at its start.
+    """
+    made, until, came = Counter[str](), time.monotonic() + seconds, asyncio.Semaphore(0)
+
+    def watched(head: Head) -> bool:
+        if is_registration(head):
+            came.release()
+        return False
+
+    with system.relays["aws"].by(Rule(watched)):
+        while time.monotonic() < until:
+            for _ in range(random.randint(5, 9)):  # noqa: S311 - nothing secret
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(came.acquire(), timeout=_LATEST)
+            await asyncio.sleep(random.uniform(0, _AT_WORK))  # noqa: S311
+            for pid in children_of(system.pid("aws")):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                    made["functions killed"] += 1
+    return made
 
 
 async def _met(rule: Rule, seconds: float) -> None:

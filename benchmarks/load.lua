@@ -21,12 +21,15 @@ function init(args)
   if body ~= "" then wrk.body = body end
   status_wanted, answer_wanted = tonumber(args[3]), read(args[4])
   if args[5] then
-    local tokens, position = {}, tonumber(args[6])
-    for line in io.lines(args[5]) do table.insert(tokens, "Bearer " .. line) end
+    -- Put together before the first is sent: what the generator does meanwhile must not count as the server's time.
+    local requests, position = {}, tonumber(args[6])
+    for line in io.lines(args[5]) do
+      wrk.headers["Authorization"] = "Bearer " .. line
+      table.insert(requests, wrk.format())
+    end
     request = function()
-      position = position % #tokens + 1
-      wrk.headers["Authorization"] = tokens[position]
-      return wrk.format()
+      position = position % #requests + 1
+      return requests[position]
     end
   else
     local fixed = wrk.format()

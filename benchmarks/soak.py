@@ -14,6 +14,7 @@ import random
 import secrets
 import sys
 import time
+from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -106,9 +107,15 @@ class Result:
         made = (
             ", ".join(f"{count} × {what}" for what, count in sorted(self.verdicts.made[fault].items())) or "**nothing**"
         )
-        during = self.verdicts.during
-        seen = sorted((words, count) for (name, words), count in during.items() if name == fault)
-        return [f"| {fault} | {made} | {words} | {count} |" for words, count in seen or [("nobody noticed", 0)]]
+        jobs, counts = defaultdict[str, set[str]](set), Counter[str]()
+        for (name, words), count in self.verdicts.during.items():
+            if name == fault:
+                job, _, said = words.partition(": ")
+                jobs[said].add(job.replace("_", " "))
+                counts[said] += count
+        seen = sorted((", ".join(sorted(jobs[said])), said, count) for said, count in counts.items())
+        rows = [f"{who}: {said} | {count:,}" for who, said, count in seen] or ["nobody noticed | 0"]
+        return [f"| {fault} | {made} | {row} |" for row in rows]
 
 
 async def soak(run: Run, processes: Processes, minutes: float, seed: int) -> Result:
