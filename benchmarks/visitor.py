@@ -146,7 +146,7 @@ class Visitor:
         if response.status_code == 400 and answer.get("error") == "invalid_grant":
             raise LoginLost(answer["error_description"])
         if response.status_code in _BUSY:
-            raise LoginLost(f"{response.status_code} {answer['error_description']}")
+            raise LoginLost(f"{response.status_code} {answer.get('error_description', '')}".strip())
         if response.status_code != 200:
             raise WrongAnswer(f"the token endpoint answered {response.status_code} {answer.get('error')}")
         claims = claims_of(answer["access_token"])
