@@ -63,7 +63,7 @@ parity: setup ## Renew docs/parity.md from the rows and the tests
 diagrams: setup ## Renew docs/architecture.md from the templates
 	$(PY) docs/diagrams.py
 
-bench: setup ## Measure how fast it is, beside peers, six minutes (needs wrk); renews docs/performance.md
+bench: setup ## Measure how fast it is, beside peers, a quarter of an hour (needs wrk); renews docs/performance.md
 	$(PY) -m benchmarks --write docs/performance.md
 
 soak: setup ## Ten minutes of mixed load with faults; renews its table in docs/reliability.md

@@ -1,4 +1,4 @@
-"""Measure how fast this is, and print the tables. In full it takes six minutes, with `--quick` one.
+"""Measure how fast this is, and print the tables. In full it takes a quarter of an hour, with `--quick` one minute.
 
 `logins`, `plan`, `scale` and `soak` are commands of their own: `python -m benchmarks soak --minutes 10`.
 
@@ -17,6 +17,7 @@ from benchmarks.load import WrongAnswer, require_wrk
 from benchmarks.report import Report
 from mcp_demo.errors import SetupError
 
+_ROUNDS = 9
 _PARTS = ("endpoint", "micro", "system")
 _ALONE = ("logins", "plan", "scale", "soak")
 
@@ -46,7 +47,7 @@ def main() -> int:
 
 def _measure(options: argparse.Namespace, report: Report, folder: Path) -> None:
     parts = options.only or _PARTS
-    rounds = options.rounds or (1 if options.quick else 3)
+    rounds = options.rounds or (1 if options.quick else _ROUNDS)
     if "micro" in parts:
         _say("small things")
         report.micro = micro.microseconds(rounds * 2)
@@ -65,7 +66,7 @@ def _say(step: str) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round, and not the whole system")
-    parser.add_argument("--rounds", type=int, help="how many rounds, instead of three")
+    parser.add_argument("--rounds", type=int, help=f"how many rounds, instead of {_ROUNDS}")
     parser.add_argument("--only", action="append", choices=_PARTS, help="only this part; may be repeated")
     parser.add_argument("--question", default="", metavar="START", help="only requests whose name begins so")
     parser.add_argument("--write", type=Path, metavar="FILE", help="also write the tables there")

@@ -71,6 +71,21 @@ def _authorized(results: Results) -> Iterator[Ratio]:
                     yield from _ratio(results, own, Cell(own.question, connections, "FastMCP", token), 1.0)
 
 
+def added(results: Results) -> Iterator[tuple[str, int, float, float]]:
+    """What a known and a fresh token add to a call of the open endpoint, in microseconds of processor time.
+
+    Yields:
+        Question, connections, and the medians over rounds for a known and for a fresh token.
+    """
+    for cell, open_ in results.items():
+        if cell.server == "mcp-demo, open":
+            known, fresh = (
+                [ours.cpu - theirs.cpu for ours, theirs in zip(results.get(own, ()), open_, strict=False)]
+                for own in (Cell(cell.question, cell.connections, "mcp-demo", token) for token in ("known", "fresh"))
+            )
+            yield cell.question, cell.connections, median(known), median(fresh)
+
+
 def _tail(results: Results) -> Iterator[Ratio]:
     for cell, samples in results.items():
         if cell.server == "mcp-demo" and cell.connections == max(CONNECTIONS) and cell.token != "none":  # noqa: S105
