@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import httpx
 import pytest
+from joserfc.jwk import RSAKey
 from server_kit import ISSUER, NOW, READ, RESOURCE, WRITE, Issuer
 
 from mcp_demo.oauth.access_token import AccessToken, Rules, TokenRejected
@@ -36,7 +37,7 @@ class World:
             case 0:
                 issuer.rotate()
             case 1:
-                issuer.published = self.chance.choice([[], [issuer.key], self.first.published])
+                issuer.published = self.chance.choice([[], [issuer.key], self.first.published, swapped(issuer)])
             case 2:
                 issuer.reachable = self.chance.random() < 0.7
             case 3:
@@ -56,6 +57,13 @@ class World:
             self.second.rotate()
         bodies = [token.rpartition(".") for token in made]
         return [*made, *(f"{body}.{bodies[place - 1][2]}" for place, (body, _, _) in enumerate(bodies))]
+
+
+def swapped(issuer: Issuer) -> list[RSAKey]:
+    """Another key under the id of the one that signs."""
+    other = Issuer(issuer.key)
+    other.rotate()
+    return [RSAKey.import_key(other.key.as_dict(private=False) | {"kid": str(issuer.key.kid)})]
 
 
 async def said(verifier: TokenVerifier, token: str) -> AccessToken | str:
