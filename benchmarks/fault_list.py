@@ -14,7 +14,6 @@ from benchmarks.faults_between import (
 from benchmarks.faults_clock import clock_off
 from benchmarks.faults_keys import envelope_keys, signing_keys, signing_keys_unpublished
 
-_ALL = SIGN_INS | CALLS | REGISTRATIONS
 _TABLES = frozenset(("refresh", "client"))
 _MINUTES = 300
 
