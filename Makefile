@@ -66,7 +66,7 @@ diagrams: setup ## Renew docs/architecture.md from the templates
 bench: setup ## Measure how fast it is, beside peers, a quarter of an hour (needs wrk); renews docs/performance.md
 	$(PY) -m benchmarks --write docs/performance.md
 
-soak: setup ## Ten minutes of mixed load with faults; renews its table in docs/reliability.md
+soak: setup ## Ten minutes of mixed load with faults (needs faketime); renews its table in docs/reliability.md
 	$(PY) -m benchmarks soak --minutes 10 --write docs/reliability.md
 
 logins: setup ## A thousand logins at bridges that are killed and replaced
