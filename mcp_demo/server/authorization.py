@@ -10,11 +10,12 @@ from mcp_demo.oauth.access_token import AccessToken, TokenRejected
 from mcp_demo.oauth.errors import InvalidRequest
 from mcp_demo.server import answers
 from mcp_demo.server.answers import Answer, Challenges
-from mcp_demo.server.body import read_body, replay
+from mcp_demo.server.body import MESSAGE, message_of, read_body, replay
 from mcp_demo.server.credentials import RawHeaders, bearer_token, form_has_token, is_form, values
 from mcp_demo.server.downstream import ON_BEHALF, OnBehalf
 from mcp_demo.server.keys import KeysUnavailable
 from mcp_demo.server.operations import Operations, announced, called_tool
+from mcp_demo.server.protocol_version import is_modern
 from mcp_demo.server.verifier import TokenVerifier
 
 CALLER = "mcp_demo.caller"
@@ -62,13 +63,13 @@ class Authorization:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        headers: RawHeaders = scope["headers"]
-        known = await self._authenticate(headers)
+        known = await self._authenticate(scope["headers"])
         refusal = known if isinstance(known, Answer) else self._route(scope)
         if refusal is None and not isinstance(known, Answer):
-            refusal, receive = await self._authorize(headers, known.caller, receive)
+            passed = self._passed_on(scope, known)
+            refusal, receive = await self._authorize(passed, receive)
             if refusal is None:
-                await self._app(self._passed_on(scope, known), receive, send)
+                await self._app(passed, receive, send)
         if refusal is not None:
             await refusal.send(send, head=scope["method"] == "HEAD")
 
@@ -99,21 +100,24 @@ class Authorization:
         # Stateless: there is no stream to GET and no session to DELETE (MCP Streamable HTTP).
         return None if scope["method"] == "POST" else answers.METHOD_NOT_ALLOWED
 
-    async def _authorize(
-        self, headers: RawHeaders, caller: AccessToken, receive: Receive
-    ) -> tuple[Answer | None, Receive]:
+    async def _authorize(self, scope: Scope, receive: Receive) -> tuple[Answer | None, Receive]:
+        """The refusal, if there is one, and the body for whoever comes next. What was read of it stays in the scope."""
+        headers: RawHeaders = scope["headers"]
+        granted: tuple[str, ...] = scope[CALLER].scopes
         form = is_form(headers)
-        if self._operations.holds_all(caller.scopes) and not form:
+        if self._operations.holds_all(granted) and not form:
             return None, receive  # no operation could be refused: leave the body alone
         said = None if form else announced(headers)
         if said is not None:
-            return self._refusal(headers, said.tool, caller.scopes), receive
+            return self._refusal(headers, said.tool, granted), receive
         body = await read_body(receive)
         if body is None:
             return answers.TOO_LARGE, receive
         if form and form_has_token(body):
             return self._challenges.invalid_request("The request carries an access token in two ways."), receive
-        return self._refusal(headers, called_tool(body), caller.scopes), replay(body, receive)
+        message = message_of(body, handshake=not is_modern(headers))
+        scope[MESSAGE] = message
+        return self._refusal(headers, called_tool(message), granted), replay(body, receive)
 
     def _refusal(self, headers: RawHeaders, tool: str | None, granted: tuple[str, ...]) -> Answer | None:
         needed = self._operations.missing(tool, granted)

@@ -1,6 +1,5 @@
 """Which scopes an operation needs, and whether a token has them (OAuth 2.1 §1.4.1, MCP Step-Up Authorization Flow)."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -106,20 +105,13 @@ def announced(headers: RawHeaders) -> Announced | None:
     return _TOOLS.get(routing.get(b"mcp-name", b""))
 
 
-def called_tool(body: bytes) -> str | None:
-    """The tool that a JSON-RPC `tools/call` names, or None for every other body.
+def called_tool(message: Mapping[str, Any]) -> str | None:
+    """The tool that a JSON-RPC `tools/call` names, or None for every other message.
 
     What is not a single JSON-RPC request names no tool; the SDK refuses it, batches included.
     """
-    try:
-        message: object = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(message, dict):
-        return None
-    members = cast("dict[str, Any]", message)
-    params: object = members.get("params")
-    if members.get("method") != "tools/call" or not isinstance(params, dict):
+    params: object = message.get("params")
+    if message.get("method") != "tools/call" or not isinstance(params, dict):
         return None
     name: object = cast("dict[str, Any]", params).get("name")
     return name if isinstance(name, str) else None

@@ -1,16 +1,17 @@
 """One protocol version a request, said in one voice by header and body (MCP 2026-07-28 Streamable HTTP)."""
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from mcp_types import HEADER_MISMATCH, PROTOCOL_VERSION_META_KEY, UNSUPPORTED_PROTOCOL_VERSION
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
-from pydantic_core import from_json
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_demo.server import answers
 from mcp_demo.server.answers import Answer, json_answer
-from mcp_demo.server.body import MESSAGE, read_body, replay
-from mcp_demo.server.credentials import values
+from mcp_demo.server.body import MESSAGE, message_of, read_body, replay
+from mcp_demo.server.credentials import RawHeaders, values
+
+_MODERN: Final = frozenset(version.encode() for version in MODERN_PROTOCOL_VERSIONS)
 
 
 class ProtocolVersion:
@@ -31,27 +32,36 @@ class ProtocolVersion:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        headers = values(scope["headers"], b"mcp-protocol-version")
-        if len(headers) == 1 and headers[0] in MODERN_PROTOCOL_VERSIONS:
+        if is_modern(scope["headers"]):
             # The SDK (mcp 2.3) crashes where it decodes an encoded name that is not ASCII.
             if all(value.isascii() for name, value in scope["headers"] if name == b"mcp-name"):
                 await self._app(scope, receive, send)
             else:
                 await _error({}, HEADER_MISMATCH, "Mcp-Name is not ASCII.").send(send)
             return
-        body = await read_body(receive)
-        if body is None:
-            await answers.TOO_LARGE.send(send)
-            return
-        message = _message(body)
-        refusal = _refusal(headers, message)
+        if MESSAGE not in scope:
+            body = await read_body(receive)
+            if body is None:
+                await answers.TOO_LARGE.send(send)
+                return
+            scope = {**scope, MESSAGE: message_of(body, handshake=True)}
+            receive = replay(body, receive)
+        refusal = _refusal(scope)
         if refusal is not None:
             await refusal.send(send)
         else:
-            await self._app({**scope, MESSAGE: message} if message else scope, replay(body, receive), send)
+            await self._app(scope, receive, send)
 
 
-def _refusal(headers: list[str], message: dict[str, Any]) -> Answer | None:
+def is_modern(headers: RawHeaders) -> bool:
+    """Whether the SDK serves a request by the rules that began with 2026-07-28."""
+    said = [value for name, value in headers if name == b"mcp-protocol-version"]
+    return len(said) == 1 and said[0] in _MODERN
+
+
+def _refusal(scope: Scope) -> Answer | None:
+    message: dict[str, Any] = scope[MESSAGE]
+    headers = values(scope["headers"], b"mcp-protocol-version")
     if len(headers) > 1:
         return _error(message, HEADER_MISMATCH, "MCP-Protocol-Version is given more than once.")
     if headers and headers[0] not in KNOWN_PROTOCOL_VERSIONS:
@@ -63,15 +73,6 @@ def _refusal(headers: list[str], message: dict[str, Any]) -> Answer | None:
         # Only the new era says its version in the body, and it requires the same in the header.
         return _error(message, HEADER_MISMATCH, "MCP-Protocol-Version does not match the version in the body.")
     return None
-
-
-def _message(body: bytes) -> dict[str, Any]:
-    """The body as the SDK reads it in the handshake era; nothing where it is no object, which the SDK refuses."""
-    try:
-        message: object = from_json(body)
-    except ValueError:
-        return {}
-    return cast("dict[str, Any]", message) if isinstance(message, dict) else {}
 
 
 def _error(message: dict[str, Any], code: int, words: str, data: object = None) -> Answer:

@@ -100,7 +100,7 @@ class SingleExchange:
         """The message, if it is a request that a handler is registered for and nothing about it is out of the way."""
         headers = request.headers
         if (
-            MESSAGE not in request.scope
+            not request.scope.get(MESSAGE)
             or request.method != "POST"
             or headers.get(MCP_PROTOCOL_VERSION_HEADER, DEFAULT_NEGOTIATED_VERSION) not in HANDSHAKE_PROTOCOL_VERSIONS
             or headers.get("content-type", "").partition(";")[0].rstrip() != "application/json"

@@ -47,6 +47,7 @@ from mcp_demo.oauth import (
 from mcp_demo.oauth.access_token import Rules, TokenRejected
 from mcp_demo.oauth.errors import ErrorResponse, OAuthError, ProtocolViolation
 from mcp_demo.server import credentials, operations
+from mcp_demo.server.body import message_of
 from mcp_demo.server.keys import MAX_KEYS, read_keys
 from mcp_demo.server.protocol_version import ProtocolVersion
 from mcp_demo.web.sessions import Sessions
@@ -257,18 +258,21 @@ def _envelope(data: bytes) -> None:
 
 
 def _operation(data: bytes) -> None:
-    tool = operations.called_tool(data)
-    missing = operations.Operations(URL).missing(tool, (f"{URL}/read",))
-    try:
-        message: Any = from_json(data)  # the reader that the SDK has
-    except ValueError:
-        return
-    served = cast("dict[str, Any]", message) if isinstance(message, dict) else {}
-    params: object = served.get("params")
-    if served.get("method") == "tools/call" and isinstance(params, dict):
-        name = cast("dict[str, Any]", params).get("name")
-        _hold(tool == (name if isinstance(name, str) else None), "the tool that is served is the one that is judged")
-        _hold(name != "add_context" or missing, "what needs more than is granted is refused")
+    for handshake, reader in ((True, from_json), (False, json.loads)):  # the readers that the SDK has in its two eras
+        tool = operations.called_tool(message_of(data, handshake=handshake))
+        missing = operations.Operations(URL).missing(tool, (f"{URL}/read",))
+        try:
+            message: Any = reader(data)
+        except (ValueError, RecursionError):
+            continue
+        served = cast("dict[str, Any]", message) if isinstance(message, dict) else {}
+        params: object = served.get("params")
+        if served.get("method") == "tools/call" and isinstance(params, dict):
+            name = cast("dict[str, Any]", params).get("name")
+            _hold(
+                tool == (name if isinstance(name, str) else None), "the tool that is served is the one that is judged"
+            )
+            _hold(name != "add_context" or missing, "what needs more than is granted is refused")
 
 
 def _routing(data: bytes) -> None:

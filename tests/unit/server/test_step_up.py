@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from server_kit import JSON_RPC, READ, RESOURCE, WRITE, Running, bearer, running
 
-from mcp_demo.server.body import MAX_BODY, read_body
+from mcp_demo.server.body import MAX_BODY, message_of, read_body
 from mcp_demo.server.operations import Announced, Operations, announced, called_tool
 
 NOTE = {"name": "a", "text": "b"}
@@ -263,7 +263,7 @@ async def test_every_tool_has_a_scope(server: Running) -> None:
     ],
 )
 def test_what_is_no_call_names_no_tool(message: object) -> None:
-    assert called_tool(json.dumps(message).encode()) is None
+    assert called_tool(message_of(json.dumps(message).encode(), handshake=True)) is None
 
 
 def test_what_is_said_twice_announces_nothing() -> None:
