@@ -74,7 +74,8 @@ class Verdicts:
         """Do a job once, and count what came of it; a job that has nothing to do yet counts as nothing."""
         name, since = getattr(job, "__name__", ""), time.monotonic()
         try:
-            self.right[name] += await job() is not None
+            done = await job() is not None  # not within `+=`, which reads the count first: others count meanwhile
+            self.right[name] += done
         except (Excused, LoginLost, httpx.TransportError) as error:
             if not self.stopping:
                 self._excuse(name, since, str(error) if isinstance(error, Excused | LoginLost) else _CUT)

@@ -107,6 +107,17 @@ async def test_an_honest_refusal_is_excused_by_a_fault_that_explains_it_and_by_n
     assert (verdicts.excused.total(), verdicts.wrong.total()) == ((1, 0) if excused else (0, 1))
 
 
+async def test_of_two_jobs_of_one_kind_at_work_at_once_both_are_counted() -> None:
+    verdicts = Verdicts()
+
+    async def job() -> str:
+        await asyncio.sleep(0)
+        return "done"
+
+    await asyncio.gather(verdicts.judge(job), verdicts.judge(job))
+    assert verdicts.right["job"] == 2
+
+
 async def test_a_fault_that_was_over_before_the_job_began_excuses_nothing() -> None:
     verdicts = Verdicts()
     verdicts.begin(fault_of("job"))
