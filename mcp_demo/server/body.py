@@ -13,10 +13,12 @@ MESSAGE: Final = "mcp_demo.message"
 
 
 async def read_body(receive: Receive) -> bytes | None:
-    """The whole body, or None if it is too large. One that breaks off is returned as far as it came."""
+    """The whole body, or None if it is too large. One that breaks off counts as empty (RFC 9112 §8)."""
     body = bytearray()
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return b""
         body += message.get("body", b"")
         if len(body) > MAX_BODY:
             return None

@@ -233,6 +233,18 @@ async def test_a_body_is_read_up_to_the_limit_and_not_further(size: int, fits: b
     assert len(parts) == (0 if fits else 1)
 
 
+async def test_a_body_that_breaks_off_says_nothing_though_it_looks_whole() -> None:
+    arriving: list[Any] = [
+        {"type": "http.request", "body": b'{"jsonrpc":"2.0","id":1,"method":"ping"}', "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> Any:
+        return arriving.pop(0)
+
+    assert await read_body(receive) == b""
+
+
 async def test_a_call_of_a_tool_that_does_not_exist_needs_the_basic_scope(server: Running) -> None:
     refused = await server.call("tools/call", {"name": "delete_all"}, token=server.issuer.token(scope=WRITE))
     assert refused.status_code == 403
