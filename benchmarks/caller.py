@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 from benchmarks.verdicts import Excused, Verdicts
-from benchmarks.visitor import Patience, Visitor, WrongAnswer
+from benchmarks.visitor import BUSY, Patience, Visitor, WrongAnswer
 from mcp_demo.client import mcp
 from mcp_demo.client.drive import drive
 from mcp_demo.client.engine import Engine
@@ -22,8 +22,7 @@ from mcp_demo.oauth.errors import ErrorResponse, ResponseInvalid
 
 _HONEST = frozenset(("temporarily_unavailable", "server_error", "invalid_grant"))
 _SAYS_SO = re.compile(r"temporarily_unavailable|answer(s|ed) (429|502|503|504)\b")
-_AWAY = (429, 502, 503, 504)
-_NEW_SIGN_IN, _NEW_CLIENT = 0.3, 0.1
+_NEW_SIGN_IN, _NEW_CLIENT = 0.3, 0.1  # how likely each is before a call
 
 
 @dataclass
@@ -66,7 +65,7 @@ class Caller:
                 if self.verdicts.now is None or not self.verdicts.now.clock:
                     raise
                 raise Excused(str(error)) from None
-        if answer.status in _AWAY:
+        if answer.status in BUSY:
             raise Excused(f"{answer.status}, which our client shows")
         if self.user.username.encode() not in answer.body:
             raise WrongAnswer(f"our client got {answer.status}, and not what its person's token opens")

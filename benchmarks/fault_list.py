@@ -1,6 +1,16 @@
 """All faults of the soak."""
 
-from benchmarks.faults import CALLS, REGISTRATIONS, SIGN_INS, Fault, disk_full, during, killed, paused
+from benchmarks.faults import (
+    CALLS,
+    ENVELOPE_KEYS_LOST,
+    REGISTRATIONS,
+    SIGN_INS,
+    Fault,
+    disk_full,
+    during,
+    killed,
+    paused,
+)
 from benchmarks.faults_between import (
     bad_keys,
     between,
@@ -30,7 +40,7 @@ ENDING = (
     Fault("MCP server killed, started again", killed("server"), CALLS),
     Fault("bridge and MCP server killed at once, started again", killed("bridge", "server"), SIGN_INS | CALLS),
     Fault("envelope key rotated", envelope_keys(lost=False), SIGN_INS),
-    Fault("envelope keys lost", envelope_keys(lost=True), SIGN_INS),
+    Fault(ENVELOPE_KEYS_LOST, envelope_keys(lost=True), SIGN_INS),
     Fault(
         "clock of the MCP server five minutes fast", clock_off("server", _MINUTES), CALLS, clock=_MINUTES, seconds=5.0
     ),

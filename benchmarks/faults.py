@@ -68,6 +68,8 @@ class Fault:
     strange_keys: bool = False
 
 
+ENVELOPE_KEYS_LOST = "envelope keys lost"
+"""The one fault that is noticed long after: whenever a session of before is refreshed."""
 SIGN_INS = frozenset(("sign_in", "refresh", "client"))
 """Jobs that need the bridge and the user-pool domain."""
 CALLS = frozenset(("call", "note", "refused", "client"))

@@ -17,7 +17,7 @@ import httpx
 from benchmarks.caller import Caller
 from benchmarks.tokens import aged, with_strange_key
 from benchmarks.verdicts import KEYS_LOST, Excused, Verdicts
-from benchmarks.visitor import LoginLost, Patience, Visitor, WrongAnswer, claims_of
+from benchmarks.visitor import BUSY, LoginLost, Patience, Visitor, WrongAnswer, claims_of
 from mcp_demo.client import mcp
 from mcp_demo.deploy.users import User
 from mcp_demo.local.state import Run
@@ -25,11 +25,10 @@ from mcp_demo.local.state import Run
 _SESSIONS = 60
 _CALLERS = 2
 _NOTES = 30
-_AGED = 0.2
-_BUSY = (429, 502, 503, 504)
+_AGED = 0.2  # part of the calls whose token soon ends: a fast clock takes it for expired
 
 
-def _running() -> asyncio.Event:
+def _set() -> asyncio.Event:
     event = asyncio.Event()
     event.set()
     return event
@@ -68,8 +67,8 @@ class Load:
     register_at: str
     verdicts: Verdicts = field(default_factory=Verdicts)
     dice: random.Random = field(default_factory=random.Random)
-    paused: asyncio.Event = field(default_factory=_running)
-    sessions: list["Session"] = field(default_factory=list["Session"])
+    running: asyncio.Event = field(default_factory=_set)
+    sessions: list[Session] = field(default_factory=list[Session])
     _notes: dict[str, int] = field(default_factory=dict[str, int])
 
     async def work(self) -> None:
@@ -82,21 +81,20 @@ class Load:
         user = self.dice.choice(self.users)
         caller = Caller(self.run, user, self.transport, self.gate, self.verdicts, self.dice)
 
-        async def client() -> str:
+        async def client() -> str:  # faults know the job by this name
             return await caller.call()
 
         return client
 
     async def _repeat(self, job: Callable[[], Awaitable[str | None]]) -> None:
         while not self.verdicts.stopping:
-            await self.paused.wait()
+            await self.running.wait()
             await self.verdicts.judge(job)
             await asyncio.sleep(self.dice.uniform(0.05, 0.25))
 
     async def sign_in(self) -> str | None:
-        """A whole login by a browser and a client that have patience."""
+        """A whole login, with nothing tried again: each cut and each refusal on the way is judged."""
         user = self.dice.choice(self.users)
-        # What is told is told at once: no patience with an answer, only with a connection.
         visit = Visitor(self.run, user, self._browser(), Patience(tries=1), self.gate)
         page = await visit.to_the_sign_in_page()
         issued = await visit.tokens(await visit.code(page))
@@ -120,8 +118,8 @@ class Load:
         if renewed["access_token"] == session.token:
             raise WrongAnswer("a refresh gave the same access token")
         self.sessions.append(Session(session.visit, renewed, session.since))
-        for what in session.visit.patience.seen:
-            raise Excused(f"{what}, asked again")
+        if seen := session.visit.patience.seen:
+            raise Excused(f"{next(iter(seen))}, asked again")
         return "refreshed"
 
     async def call(self) -> str | None:
@@ -222,6 +220,6 @@ class Load:
 
 
 def _excuse_busy(response: httpx.Response) -> None:
-    if response.status_code in _BUSY:
+    if response.status_code in BUSY:
         wait = response.headers.get("retry-after")
         raise Excused(f"{response.status_code}, come back in {wait} s" if wait else f"{response.status_code}")

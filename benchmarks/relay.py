@@ -1,4 +1,4 @@
-"""A relay between two processes: every request is passed on as it is, but those that a fault is meant for.
+"""A relay between two processes: every request is passed on as it is, except those that a fault is meant for.
 
 It stands where a network, a load balancer or API Gateway stands. Requests are read up to the end of their headers, to
 tell them apart; nothing is changed, nothing repeated, and a connection that one side cuts is cut on the other.

@@ -9,7 +9,6 @@ repeats the choices of the load; how requests meet each other is up to the machi
 
 import argparse
 import asyncio
-import gc
 import random
 import secrets
 import sys
@@ -42,11 +41,11 @@ from mcp_demo.registry.dynamodb import COUNTER, DynamoDBRegistry
 from mcp_demo.settings import BridgeSettings
 
 _COMMAND = "python -m benchmarks soak"
-_QUIET = 4.0
+_QUIET = 4.0  # seconds until what was under way has ended
 _PEOPLE = 20
 _CONNECTIONS = 40
-_GROWTH = 0.10
-_END = 5.0
+_GROWTH = 0.10  # part by which the memory of a process may grow
+_END = 5.0  # seconds that the end may take
 _EMULATOR = "aws"
 
 
@@ -133,7 +132,7 @@ async def _soak(system: System, minutes: float, seed: int) -> Result:
         load = Load(run, users, transport, gate, register_at, dice=random.Random(seed))  # noqa: S311 - nothing secret
         result = Result(load.verdicts, minutes, seed)
         work = asyncio.create_task(load.work())
-        half = minutes * 30
+        half = minutes * 60 / 2
         result.faults += await _in_turn(system, load, (*ENDING, *STAYING), half)
         async with _quiet(load):
             result.before = _memory(system)
@@ -156,8 +155,6 @@ async def _in_turn(system: System, load: Load, faults: Sequence[Fault], seconds:
         sys.stderr.write(f"{fault.name}\n")
         load.verdicts.begin(fault)
         made = await fault.make(system, min(fault.seconds, slot / 2))
-        if fault.name == "envelope keys lost":
-            load.verdicts.keys_lost_at = time.monotonic()
         load.verdicts.over(made)
         await asyncio.sleep(max(0.0, slot - (time.monotonic() - began)))
     return len(faults) * rounds
@@ -166,15 +163,14 @@ async def _in_turn(system: System, load: Load, faults: Sequence[Fault], seconds:
 @asynccontextmanager
 async def _quiet(load: Load) -> AsyncGenerator[None]:
     """Nobody sends anything, and what was under way has ended."""
-    load.paused.clear()
+    load.running.clear()
     await asyncio.sleep(_QUIET)
     yield
-    load.paused.set()
+    load.running.set()
 
 
 def _memory(system: System) -> dict[str, float]:
-    """What each process holds."""
-    gc.collect()
+    """What each process holds, in MB."""
     return {name: pss(pid) for name, pid in system.processes.pids().items()}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.faults import Fault, Made
+from benchmarks.faults import ENVELOPE_KEYS_LOST, Fault, Made
 from benchmarks.visitor import LoginLost
 
 KEYS_LOST = "signed in before the keys were lost"
@@ -63,6 +63,8 @@ class Verdicts:
         """It was taken back, having really done this."""
         spell = self.spells[-1]
         spell.ended = time.monotonic()
+        if spell.fault.name == ENVELOPE_KEYS_LOST:
+            self.keys_lost_at = spell.ended
         self.made.setdefault(spell.fault.name, Counter()).update(made)
 
     @property
@@ -84,7 +86,7 @@ class Verdicts:
 
     def _excuse(self, name: str, since: float, words: str) -> None:
         if KEYS_LOST in words:  # may come up long after, whenever such a session is refreshed
-            fault = "envelope keys lost"
+            fault = ENVELOPE_KEYS_LOST
         else:
             found = next((spell for spell in reversed(self.spells) if spell.excuses(name, since, words)), None)
             if found is None:

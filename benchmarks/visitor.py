@@ -14,7 +14,6 @@ from html import unescape
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
-import anyio
 import httpx
 
 from mcp_demo.deploy.users import User
@@ -23,7 +22,8 @@ from mcp_demo.oauth import pkce
 
 _FORM = re.compile(r'<form[^>]*?action="([^"]*)"[^>]*>(.*?)</form>', re.DOTALL)
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
-_BUSY = (429, 502, 503, 504)
+BUSY = (429, 502, 503, 504)
+"""The answers of whoever is busy or away: an honest server says these when it cannot say more."""
 
 
 class WrongAnswer(AssertionError):
@@ -145,7 +145,7 @@ class Visitor:
         answer: dict[str, Any] = response.json()
         if response.status_code == 400 and answer.get("error") == "invalid_grant":
             raise LoginLost(answer["error_description"])
-        if response.status_code in _BUSY:
+        if response.status_code in BUSY:
             raise LoginLost(f"{response.status_code} {answer.get('error_description', '')}".strip())
         if response.status_code != 200:
             raise WrongAnswer(f"the token endpoint answered {response.status_code} {answer.get('error')}")
@@ -168,12 +168,12 @@ class Visitor:
                 self.patience.seen[f"cut: {type(error).__name__}"] += 1
                 if not left:
                     raise
-                await anyio.sleep(self.patience.pause)
+                await asyncio.sleep(self.patience.pause)
                 continue
-            if response.status_code not in _BUSY or not left:
+            if response.status_code not in BUSY or not left:
                 return response
             self.patience.seen[f"told to wait: {response.status_code}"] += 1
-            await anyio.sleep(float(response.headers.get("retry-after", self.patience.pause)))
+            await asyncio.sleep(float(response.headers.get("retry-after", self.patience.pause)))
         raise AssertionError("unreachable")
 
     async def _submit(self, page: httpx.Response, **fields: str) -> httpx.Response:
