@@ -115,6 +115,8 @@ def _parent(entry: str) -> int:
 if __name__ == "__main__":
     ended = keep(sys.argv[1], sys.argv[2:])
     if os.WIFSIGNALED(ended):  # as the client ended, so its keeper
-        signal.signal(os.WTERMSIG(ended), signal.SIG_DFL) if os.WTERMSIG(ended) != signal.SIGKILL else None
-        os.kill(os.getpid(), os.WTERMSIG(ended))
+        fatal = os.WTERMSIG(ended)
+        if fatal != signal.SIGKILL:  # nobody can handle that one, so there is nothing to reset
+            signal.signal(fatal, signal.SIG_DFL)
+        os.kill(os.getpid(), fatal)
     sys.exit(os.WEXITSTATUS(ended))
