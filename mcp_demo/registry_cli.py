@@ -4,6 +4,7 @@ Clients that registered themselves claim their names: what they say is printed a
 """
 
 import json
+import shlex
 import sys
 import time
 from datetime import UTC, datetime
@@ -74,8 +75,7 @@ def pin_client(
     if before is None:
         store.add(client)
     elif not store.replace(client, was=before):
-        note(f"{client.client_id} was changed by somebody else; look at it again: mcp-demo clients show ID")
-        raise typer.Exit(1)
+        raise _changed(client.client_id, "was changed by somebody else")
     say(json.dumps(_described(client), indent=2))
 
 
@@ -201,15 +201,19 @@ def _decide(
 
     client = _found(store, client_id)
     if seen not in (None, digest(client)):
-        note(f"{client_id} has changed since you looked; look at it again: mcp-demo clients show {client_id}")
-        raise typer.Exit(1)
+        raise _changed(client_id, "has changed since you looked")
     if client.status == status:
         note(f"{client_id} {already}.")
     elif store.replace(replace(client, status=status), was=client):
         note(f"{client_id} {done}. {_known_as(client)}")
     else:
-        note(f"{client_id} was changed by somebody else; look at it again: mcp-demo clients show {client_id}")
-        raise typer.Exit(1)
+        raise _changed(client_id, "was changed by somebody else")
+
+
+def _changed(client_id: str, how: str) -> typer.Exit:
+    # The id may be a URL that a stranger chose, and who reads this copies the command into a shell.
+    note(f"{client_id} {how}; look at it again: mcp-demo clients show {shlex.quote(client_id)}")
+    return typer.Exit(1)
 
 
 def _known_as(client: "Client") -> str:
