@@ -33,7 +33,9 @@ def keep(note: str, words: list[str]) -> int:
     client, status = 0, 0
     try:
         try:
-            client = subprocess.Popen(words, start_new_session=True).pid
+            # Kept in a variable: when it is forgotten it reaps a client that ended at once, and its status is lost.
+            process = subprocess.Popen(words, start_new_session=True)
+            client = process.pid
         except OSError as error:
             with open(note, "w", encoding="utf-8") as file:  # noqa: PTH123 - pathlib takes longer to import
                 file.write(error.strerror or str(error))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -135,6 +136,25 @@ def test_what_left_the_clients_session_and_wiped_its_environment_is_stopped_too(
     assert play.ended == ("stopped" if "sleep" in then else "exited")
     assert play.status == {"": 0, "os.kill(os.getpid(), 9)": -9}.get(then)
     assert not _lives(int(note.read_text()))
+
+
+_ENDED_AT_ONCE = """
+import os, subprocess, sys
+from conformance import client_keeper
+
+class EndedAtOnce(subprocess.Popen):
+    def __init__(self, *words, **options):
+        super().__init__(*words, **options)
+        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+
+subprocess.Popen = EndedAtOnce
+sys.exit(os.WEXITSTATUS(client_keeper.keep(sys.argv[1], ["sh", "-c", "exit 3"])))
+"""
+
+
+def test_the_status_of_a_client_that_ends_at_once_is_kept(tmp_path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", _ENDED_AT_ONCE, str(tmp_path / "note")], capture_output=True)
+    assert (ended.returncode, ended.stderr) == (3, b"")
 
 
 def test_a_command_that_is_none_is_told_in_words() -> None:
