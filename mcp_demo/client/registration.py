@@ -9,15 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from joserfc.jwk import ECKey
-from pydantic import BaseModel, Field, ValidationError
 
 from mcp_demo.client.credentials import ClientKey
-from mcp_demo.client.discovery import out_of_service
 from mcp_demo.client.errors import IssuerChanged, RegistrationFailed
 from mcp_demo.client.events import Flow, Step, fetch
+from mcp_demo.client.registration_answer import Answer, read
 from mcp_demo.client.revision import NEWEST, Revision, knows
-from mcp_demo.exchange.model import Request, Response
-from mcp_demo.exchange.redact import redact_text
+from mcp_demo.exchange.model import Request
 from mcp_demo.oauth import redirect_uri, scopes
 from mcp_demo.oauth.resource import is_secure_url
 from mcp_demo.oauth.server_metadata import ServerMetadata
@@ -202,36 +200,10 @@ def _dynamic(
         Request("POST", endpoint, (("content-type", "application/json"), ("accept", "application/json")), body),
     )
     response = yield from fetch(step)
-    return _read(response, metadata.issuer, redirect, wanted)
+    return _registered(read(response, metadata.issuer), metadata.issuer, redirect, wanted)
 
 
-class _Answer(BaseModel):
-    """A registration response (RFC 7591 §3.2.1)."""
-
-    client_id: str = Field(min_length=1)
-    client_secret: str | None = None
-    client_secret_expires_at: int = 0
-    token_endpoint_auth_method: AuthMethod | None = None
-    redirect_uris: tuple[str, ...] = ()
-    registration_client_uri: str | None = None
-    registration_access_token: str | None = None
-
-
-class _Refusal(BaseModel):
-    """A registration error (RFC 7591 §3.2.2)."""
-
-    error: str = Field(min_length=1)
-    error_description: str = ""
-
-
-def _read(response: Response, issuer: str, redirect: str, wanted: AuthMethod) -> Registration:
-    if response.status not in (200, 201):
-        raise RegistrationFailed(_refusal(response, issuer))
-    try:
-        answer = _Answer.model_validate_json(response.body)
-    except ValidationError as error:
-        members = ", ".join(str(item["loc"][0]) if item["loc"] else "the document" for item in error.errors())
-        raise RegistrationFailed(f"{issuer} sent a registration that cannot be used: {members}.") from None
+def _registered(answer: Answer, issuer: str, redirect: str, wanted: AuthMethod) -> Registration:
     # RFC 7591 §2: where the server does not say which method it registered, a secret means Basic.
     default: AuthMethod = "client_secret_basic" if answer.client_secret and wanted != "client_secret_post" else wanted
     return Registration(
@@ -245,15 +217,3 @@ def _read(response: Response, issuer: str, redirect: str, wanted: AuthMethod) ->
         registration_client_uri=answer.registration_client_uri,
         registration_access_token=answer.registration_access_token,
     )
-
-
-def _refusal(response: Response, issuer: str) -> str:
-    """What a registration endpoint that registered nobody has said, in words."""
-    try:
-        refusal = _Refusal.model_validate_json(response.body)
-    except ValidationError:
-        if status := out_of_service(response):
-            return f"{issuer} cannot register clients now: it answers {status}, out of service or overloaded."
-        return f"{issuer} refused to register this client: it answered {response.status}."
-    reason = redact_text(f"{refusal.error} {refusal.error_description}".strip())
-    return f"{issuer} refused to register this client: {reason}."
