@@ -50,11 +50,15 @@ def read(response: Response, issuer: str) -> Answer:
 
 def _refusal(response: Response, issuer: str) -> str:
     """What a registration endpoint that registered nobody has said, in words."""
+    reason = _reason(response)
+    if status := out_of_service(response):  # whatever it says: who is busy has refused nobody
+        return f"{issuer} cannot register clients now: it answers {status}, {reason or 'out of service or overloaded'}."
+    return f"{issuer} refused to register this client: {reason or f'it answered {response.status}'}."
+
+
+def _reason(response: Response) -> str:
     try:
         refusal = _Refusal.model_validate_json(response.body)
     except ValidationError:
-        if status := out_of_service(response):
-            return f"{issuer} cannot register clients now: it answers {status}, out of service or overloaded."
-        return f"{issuer} refused to register this client: it answered {response.status}."
-    reason = redact_text(f"{refusal.error} {refusal.error_description}".strip())
-    return f"{issuer} refused to register this client: {reason}."
+        return ""
+    return redact_text(f"{refusal.error} {refusal.error_description}").strip().removesuffix(".")

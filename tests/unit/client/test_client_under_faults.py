@@ -95,6 +95,17 @@ async def test_a_registration_api_that_is_out_of_service_has_not_refused_anybody
     assert waits.seconds == []
 
 
+async def test_a_busy_registration_api_is_called_busy_in_its_own_words(waits: Waits) -> None:
+    world = World()
+    said = {"error": "temporarily_unavailable", "error_description": "Too many requests. Wait a moment."}
+    world.override[f"{AS}/register"] = lambda _: httpx.Response(429, json=said)
+    with pytest.raises(RegistrationFailed) as failed:
+        await call(world)
+    words = "it answers 429, temporarily_unavailable Too many requests. Wait a moment."
+    assert str(failed.value).startswith(f"{AS} cannot register clients now: {words}")
+    assert ".." not in str(failed.value)
+
+
 def test_without_an_event_loop_the_wait_is_the_same(waits: Waits) -> None:
     world = World()
     busy(world, f"{AS}/token", 1)
