@@ -79,7 +79,18 @@ def create_app(
                 store.close()
 
     guard = Guard(protected, resource, settings.allowed_origins, settings.allowed_hosts)
-    return Router(redirect_slashes=False, default=_dispatch(_open(settings, operations), guard), lifespan=lifespan)
+    return _Server(redirect_slashes=False, default=_dispatch(_open(settings, operations), guard), lifespan=lifespan)
+
+
+class _Server(Router):
+    """Starlette's router for its lifespan; there is no route that a request would have to look for."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or start and end."""
+        if scope["type"] == "http":
+            await self.default(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def _open(settings: ServerSettings, operations: Operations) -> Mapping[str, ASGIApp]:
