@@ -13,6 +13,7 @@ from conformance.mutants.client_messages import registers
 from conformance.mutants.client_plant import planted
 from mcp_demo.client import registration
 from mcp_demo.client.registration import Identity, Registration
+from mcp_demo.client.registration_answer import Answer
 from mcp_demo.exchange.model import Response
 
 _WAYS = "mcp_demo.client.registration"
@@ -149,11 +150,9 @@ planted(
 )
 
 
-def _undefined(response: Response, issuer: str, redirect: str, wanted: Any) -> Registration:
-    answer = json.loads(response.body)
-    return Registration(
-        issuer, str(answer.get("client_id", "undefined")), "dynamic", wanted, client_secret=answer.get("client_secret")
-    )
+def _undefined(response: Response, issuer: str) -> Answer:
+    said = json.loads(response.body)
+    return Answer(client_id=str(said.get("client_id", "undefined")), client_secret=said.get("client_secret"))
 
 
 def _stubborn(*arguments: Any) -> Any:
@@ -169,7 +168,7 @@ planted(
     "undefined-client",
     "A refused registration is taken for one without a client id.",
     "registration.refused",
-    rules={f"{_WAYS}._read": _undefined},
+    rules={f"{_WAYS}.read": _undefined},
 )
 planted(
     "stubborn-registration",
