@@ -39,7 +39,7 @@ from mcp_types import (
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
 from mcp_demo.server.answers import Answer, json_answer
@@ -91,10 +91,13 @@ class SingleExchange:
         """Serve one request."""
         request = Request(scope, receive)
         message = self._plain(request)
-        if message is None:
-            await self._manager.handle_request(scope, receive, send)
-        else:
+        if message is not None:
             await _answer(await self._serve(request, message)).send(send)
+            return
+        try:
+            await self._manager.handle_request(scope, receive, send)
+        except ClientDisconnect:  # with a traceback for each, anybody with a token could fill the log
+            logger.info("A client hung up in the middle of its request; nothing of it was done.")
 
     def _plain(self, request: Request) -> JSONRPCRequest | None:
         """The message, if it is a request that a handler is registered for and nothing about it is out of the way."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -392,13 +393,14 @@ async def endpoints(server: Server[Any]) -> AsyncGenerator[Endpoints]:
         yield found
 
 
-async def ask(app: ASGIApp, case: Case, version: str | None) -> list[Message]:
-    """Everything the app sends, as it sends it."""
+async def ask(app: ASGIApp, case: Case, version: str | None, *, whole: bool = True) -> list[Message]:
+    """Everything the app sends, as it sends it, to who sends all of the body, or hangs up within it."""
     length = str(len(case.body))
     fields = {**PLAIN, "mcp-protocol-version": version, "content-length": length, **case.headers}
     headers = [(name.encode(), value.encode()) for name, value in fields.items() if value is not None]
     scope = {"type": "http", "method": case.method, "path": "/mcp", "query_string": b"", "headers": headers}
-    arriving: list[Message] = [{"type": "http.disconnect"}, {"type": "http.request", "body": case.body}]
+    part = {"type": "http.request", "body": case.body, "more_body": not whole}
+    arriving: list[Message] = [{"type": "http.disconnect"}, part]
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -453,3 +455,12 @@ async def test_who_hangs_up_is_served_to_the_end_and_a_cancelled_request_is_not(
             await asyncio.wait([request])
             assert request.cancelled()
             await _until(lambda: len(WAITING) == 3)
+
+
+@pytest.mark.parametrize("version", [*BOTH, "2026-07-28"])
+async def test_who_hangs_up_within_a_request_leaves_no_traceback(
+    version: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with endpoints(lowlevel()) as found:
+        await ask(found.shorter, Case("a tool", tool("whoami"), short=True), version, whole=False)
+    assert not [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
