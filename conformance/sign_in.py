@@ -53,7 +53,7 @@ def choose(
         return Person(system_browser)
     if script is None and name is None:
         return None
-    from conformance.journey import BrowserTraveller
+    from conformance.traveller import BrowserTraveller
     from mcp_demo.local.browser import require
 
     act = load(script) if script is not None else None

@@ -16,9 +16,9 @@ from joserfc.jwk import RSAKey
 
 from conformance.documents import LoopbackDocuments
 from conformance.issuer import TestIssuer
-from conformance.journey import BrowserTraveller
 from conformance.requirements import LATEST
 from conformance.target import KnownClient, Operation, Target
+from conformance.traveller import BrowserTraveller
 from mcp_demo import cognito
 from mcp_demo.errors import SetupError
 from mcp_demo.local.browser import find

@@ -6,7 +6,6 @@ from conformance import document
 from conformance.catalogue import Selection, load
 from conformance.check import Blocked, NotApplicable
 from conformance.documents import LoopbackDocuments
-from conformance.journey import BrowserTraveller
 from conformance.run import judge
 from conformance.session import Session
 from conformance.stack import issuer_of
@@ -14,6 +13,7 @@ from conformance.target import KnownClient, Target
 from conformance.targets.known import Known
 from conformance.targets.pool import PoolTransport
 from conformance.targets.stage import Stage
+from conformance.traveller import BrowserTraveller
 from conformance.views.authorization_server import AuthorizationServer
 from conformance.views.grants import tokens
 from conformance.wire import Unanswered

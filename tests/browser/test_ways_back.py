@@ -13,8 +13,8 @@ import pytest
 
 from conformance import reach
 from conformance.check import Blocked
-from conformance.journey import BrowserTraveller
 from conformance.reach import Zone
+from conformance.traveller import BrowserTraveller
 from mcp_demo.client.browser import HeadlessBrowser, origin_of
 from mcp_demo.client.errors import PasswordWithheld, SignInFailed, explain
 from mcp_demo.local.browser import find
@@ -88,12 +88,13 @@ def test_a_redirect_uri_that_never_answers_does_not_hold_the_browser(way: str, s
 def test_a_page_that_keeps_the_browser_waiting_ends_in_words(
     way: str, page: bytes, silent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"{'mcp_demo.client.browser' if way == 'client' else 'conformance.journey'}._SLOW", 3.0)
-    monkeypatch.setattr(f"{'mcp_demo.client.browser' if way == 'client' else 'conformance.journey'}._GRACE", 1.0)
+    ours = way == "client"
+    monkeypatch.setattr(f"{'mcp_demo.client.browser' if ours else 'conformance.journey'}._SLOW", 3.0)
+    monkeypatch.setattr(f"{'mcp_demo.client.browser' if ours else 'conformance.traveller'}._GRACE", 1.0)
     with _site(silent, elsewhere=silent if page == _PAGE else None, page=page) as (site, typed):
         back = "http://127.0.0.1:1/callback"
         began = time.monotonic()
-        if way == "client":
+        if ours:
             with pytest.raises(SignInFailed):
                 HeadlessBrowser("demo", "secret", executable=find(), timeout=6)(f"{site}/authorize", back)
         else:

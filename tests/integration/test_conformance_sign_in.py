@@ -13,11 +13,11 @@ import pytest
 from conformance import catalogue
 from conformance.catalogue import Selection
 from conformance.check import Blocked
-from conformance.journey import BrowserTraveller
 from conformance.person import Person
 from conformance.run import judge
 from conformance.sign_in import load
 from conformance.target import Capability, KnownClient, Target
+from conformance.traveller import BrowserTraveller
 from mcp_demo.client.browser import HeadlessBrowser
 from mcp_demo.errors import SetupError
 from mcp_demo.local.browser import find

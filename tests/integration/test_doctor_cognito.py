@@ -11,10 +11,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from conformance.doctor import examine
 from conformance.doctor_findings import Diagnosis, Finding
 from conformance.documents import LoopbackDocuments
-from conformance.journey import BrowserTraveller
 from conformance.mutants.reference import Loopback
 from conformance.stack import target_of
 from conformance.target import KnownClient, Target
+from conformance.traveller import BrowserTraveller
 from mcp_demo import cognito
 from mcp_demo.deploy.files import env_folder
 from mcp_demo.local.browser import find
