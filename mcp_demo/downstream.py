@@ -20,7 +20,7 @@ from mcp_demo.oauth import challenge
 from mcp_demo.oauth import scopes as scope_rules
 from mcp_demo.oauth.access_token import AccessToken, Rules
 from mcp_demo.oauth.errors import InsufficientScope, InvalidToken, OAuthError
-from mcp_demo.server.credentials import bearer_token
+from mcp_demo.server.credentials import bearer_token, fields_of
 from mcp_demo.server.keys import KeysUnavailable, SigningKeys
 from mcp_demo.server.verifier import TokenVerifier, TrustedIssuer
 from mcp_demo.settings import DownstreamSettings
@@ -47,7 +47,7 @@ def create_app(settings: DownstreamSettings | None = None, *, clock: Callable[[]
 
     async def whoami(request: Request) -> Response:
         try:
-            token = bearer_token(request.scope["headers"])
+            token = bearer_token(fields_of(request.scope["headers"]))
             if token is None:
                 return _refused(401, {"scope": settings.scope})
             caller = await verifier.verify(token)

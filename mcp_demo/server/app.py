@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from urllib.parse import urlsplit
 
 import httpx
@@ -79,18 +79,37 @@ def create_app(
                 store.close()
 
     guard = Guard(protected, resource, settings.allowed_origins, settings.allowed_hosts)
-    return _Server(redirect_slashes=False, default=_dispatch(_open(settings, operations), guard), lifespan=lifespan)
+    return _Server(_open(settings, operations), guard, lifespan)
 
 
 class _Server(Router):
-    """Starlette's router for its lifespan; there is no route that a request would have to look for."""
+    """Whatever is not open is protected; only well-known addresses without a document plainly do not exist.
+
+    Starlette's router is here for its lifespan. It would try one route after the other, for longer than all that is
+    done to refuse a request.
+    """
+
+    def __init__(
+        self,
+        opened: Mapping[str, ASGIApp],
+        protected: ASGIApp,
+        lifespan: Callable[[object], AbstractAsyncContextManager[None]],
+    ) -> None:
+        super().__init__(default=protected, lifespan=lifespan)
+        self._opened = opened
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or start and end."""
-        if scope["type"] == "http":
+        if scope["type"] == "lifespan":
+            await self.lifespan(scope, receive, send)
+        elif scope["type"] != "http":
             await self.default(scope, receive, send)
+        elif scope["path"] in self._opened:
+            await self._opened[scope["path"]](scope, receive, send)
+        elif scope["path"].startswith("/.well-known/"):
+            await answers.NOT_FOUND.send(send, head=scope["method"] == "HEAD")
         else:
-            await super().__call__(scope, receive, send)
+            await self.default(scope, receive, send)
 
 
 def _open(settings: ServerSettings, operations: Operations) -> Mapping[str, ASGIApp]:
@@ -102,26 +121,6 @@ def _open(settings: ServerSettings, operations: Operations) -> Mapping[str, ASGI
     health = Document({"status": "ok"}, cache="no-store")
     paths = dict.fromkeys((urlsplit(well_known_url(settings.mcp_url)).path, WELL_KNOWN))
     return {"/health": health, **dict.fromkeys(paths, metadata)}
-
-
-def _dispatch(opened: Mapping[str, ASGIApp], protected: ASGIApp) -> ASGIApp:
-    """Whatever is not open is protected; only well-known addresses without a document plainly do not exist.
-
-    A router would try one pattern after the other, for longer than all that is done to refuse a request.
-    """
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        path: str = scope["path"]
-        if scope["type"] != "http":
-            await protected(scope, receive, send)
-        elif path in opened:
-            await opened[path](scope, receive, send)
-        elif path.startswith("/.well-known/"):
-            await answers.NOT_FOUND.send(send, head=scope["method"] == "HEAD")
-        else:
-            await protected(scope, receive, send)
-
-    return app
 
 
 def _session_manager(server: MCPServer) -> StreamableHTTPSessionManager:

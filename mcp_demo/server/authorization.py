@@ -11,7 +11,7 @@ from mcp_demo.oauth.errors import InvalidRequest
 from mcp_demo.server import answers
 from mcp_demo.server.answers import Answer, Challenges
 from mcp_demo.server.body import MESSAGE, message_of, read_body, replay
-from mcp_demo.server.credentials import RawHeaders, bearer_token, form_has_token, is_form, values
+from mcp_demo.server.credentials import Fields, bearer_token, fields_of, form_has_token, is_form
 from mcp_demo.server.downstream import ON_BEHALF, OnBehalf
 from mcp_demo.server.keys import KeysUnavailable
 from mcp_demo.server.operations import Operations, announced, called_tool
@@ -63,19 +63,20 @@ class Authorization:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        known = await self._authenticate(scope["headers"])
+        fields = fields_of(scope["headers"])
+        known = await self._authenticate(fields)
         refusal = known if isinstance(known, Answer) else self._route(scope)
         if refusal is None and not isinstance(known, Answer):
             passed = self._passed_on(scope, known)
-            refusal, receive = await self._authorize(passed, receive)
+            refusal, receive = await self._authorize(passed, fields, receive)
             if refusal is None:
                 await self._app(passed, receive, send)
         if refusal is not None:
             await refusal.send(send, head=scope["method"] == "HEAD")
 
-    async def _authenticate(self, headers: RawHeaders) -> _Known | Answer:
+    async def _authenticate(self, fields: Fields) -> _Known | Answer:
         try:
-            token = bearer_token(headers)
+            token = bearer_token(fields)
             if token is None:
                 return self._challenges.no_credentials
             return _Known(token, await self._verifier.verify(token))
@@ -100,28 +101,27 @@ class Authorization:
         # Stateless: there is no stream to GET and no session to DELETE (MCP Streamable HTTP).
         return None if scope["method"] == "POST" else answers.METHOD_NOT_ALLOWED
 
-    async def _authorize(self, scope: Scope, receive: Receive) -> tuple[Answer | None, Receive]:
+    async def _authorize(self, scope: Scope, fields: Fields, receive: Receive) -> tuple[Answer | None, Receive]:
         """The refusal, if there is one, and the body for whoever comes next. What was read of it stays in the scope."""
-        headers: RawHeaders = scope["headers"]
         granted: tuple[str, ...] = scope[CALLER].scopes
-        form = is_form(headers)
+        form = is_form(fields)
         if self._operations.holds_all(granted) and not form:
             return None, receive  # no operation could be refused: leave the body alone
-        said = None if form else announced(headers)
+        said = None if form else announced(fields)
         if said is not None:
-            return self._refusal(headers, said.tool, granted), receive
+            return self._refusal(fields, said.tool, granted), receive
         body = await read_body(receive)
         if body is None:
             return answers.TOO_LARGE, receive
         if form and form_has_token(body):
             return self._challenges.invalid_request("The request carries an access token in two ways."), receive
-        message = message_of(body, handshake=not is_modern(headers))
+        message = message_of(body, handshake=not is_modern(fields))
         scope[MESSAGE] = message
-        return self._refusal(headers, called_tool(message), granted), replay(body, receive)
+        return self._refusal(fields, called_tool(message), granted), replay(body, receive)
 
-    def _refusal(self, headers: RawHeaders, tool: str | None, granted: tuple[str, ...]) -> Answer | None:
+    def _refusal(self, fields: Fields, tool: str | None, granted: tuple[str, ...]) -> Answer | None:
         needed = self._operations.missing(tool, granted)
         if not needed:
             return None
-        version = next(iter(values(headers, b"mcp-protocol-version")), None)
+        version = fields.get(b"mcp-protocol-version", b"").decode("latin-1")
         return self._challenges.insufficient_scope(self._operations.challenged(needed, granted, version))

@@ -1,19 +1,31 @@
 """How a request carries its token: in one Authorization header, and nowhere else (OAuth 2.1 §5.1, RFC 6750 §2)."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Mapping
+from typing import Final
 from urllib.parse import parse_qsl
 
 from mcp_demo.oauth.errors import InvalidRequest
 
-RawHeaders = Iterable[tuple[bytes, bytes]]
+Fields = Mapping[bytes, bytes]
+
+REPEATED: Final = b"\0"
+"""Stands for the values of a field that comes more than once. No field has this value (RFC 9110 §5.5)."""
 
 
-def values(headers: RawHeaders, name: bytes) -> list[str]:
-    """All values of a header field of an ASGI request, whose names are in lower case."""
-    return [value.decode("latin-1") for key, value in headers if key == name]
+def fields_of(headers: Collection[tuple[bytes, bytes]]) -> Fields:
+    """The header fields of an ASGI request by name, which is in lower case.
+
+    Whoever decides by a field sees whether it is said once: of two values, two readers could each take another one.
+    """
+    fields = dict(headers)
+    if len(fields) < len(headers):
+        times = Counter(name for name, _ in headers)
+        fields |= {name: REPEATED for name, count in times.items() if count > 1}
+    return fields
 
 
-def bearer_token(headers: RawHeaders) -> str | None:
+def bearer_token(fields: Fields) -> str | None:
     """What the Authorization header calls a token, or None where there is no header or it is of another scheme.
 
     A token in the query is not looked at (OAuth 2.1 §5.1). An unsupported scheme counts as no credentials, so that the
@@ -22,12 +34,12 @@ def bearer_token(headers: RawHeaders) -> str | None:
     Raises:
         InvalidRequest: Two Authorization headers, or a Bearer one without a token.
     """
-    fields = values(headers, b"authorization")
-    if not fields:
+    field = fields.get(b"authorization")
+    if field is None:
         return None
-    if len(fields) > 1:
+    if field == REPEATED:
         raise InvalidRequest("The request has more than one Authorization header.")
-    scheme, _, rest = fields[0].strip(" \t").partition(" ")
+    scheme, _, rest = field.decode("latin-1").strip(" \t").partition(" ")
     if scheme.lower() != "bearer":
         return None
     token = rest.strip(" \t")
@@ -38,12 +50,10 @@ def bearer_token(headers: RawHeaders) -> str | None:
     return token
 
 
-def is_form(headers: RawHeaders) -> bool:
-    """Whether the body is a form, the one kind of body that RFC 6750 §2.2 would let carry a token."""
-    for name, value in headers:
-        if name == b"content-type" and value.partition(b";")[0].strip().lower() == b"application/x-www-form-urlencoded":
-            return True
-    return False
+def is_form(fields: Fields) -> bool:
+    """Whether the body may be a form, the one kind of body that RFC 6750 §2.2 would let carry a token."""
+    kind = fields.get(b"content-type", b"")
+    return kind == REPEATED or kind.partition(b";")[0].strip().lower() == b"application/x-www-form-urlencoded"
 
 
 def form_has_token(body: bytes) -> bool:

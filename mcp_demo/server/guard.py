@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mcp_demo.oauth.resource import is_loopback_host
 from mcp_demo.server.answers import Answer, error
-from mcp_demo.server.credentials import values
+from mcp_demo.server.credentials import fields_of
 
 _FORBIDDEN_ORIGIN = error(403, "forbidden_origin", "Pages of this origin may not call this server.")
 _MISDIRECTED = error(421, "misdirected_request", "This server does not answer for this Host.")
@@ -43,18 +43,18 @@ class Guard:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
-        hosts = [value for name, value in scope["headers"] if name == b"host"]
-        origins = [value for name, value in scope["headers"] if name == b"origin"]
-        if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
+        fields = fields_of(scope["headers"])
+        origin = fields.get(b"origin")
+        if fields.get(b"host", b"").lower() not in self._hosts:
             await _MISDIRECTED.send(send, head=scope["method"] == "HEAD")
-        elif not origins:
+        elif origin is None:
             await self._app(scope, receive, send)
-        elif len(origins) > 1 or origins[0] not in self._origins:
+        elif origin not in self._origins:
             await _FORBIDDEN_ORIGIN.send(send, head=scope["method"] == "HEAD")
-        elif scope["method"] == "OPTIONS" and values(scope["headers"], b"access-control-request-method"):
-            await _preflight(origins[0]).send(send)
+        elif scope["method"] == "OPTIONS" and b"access-control-request-method" in fields:
+            await _preflight(origin).send(send)
         else:
-            await self._app(scope, receive, _readable_for(origins[0], send))
+            await self._app(scope, receive, _readable_for(origin, send))
 
 
 def _preflight(origin: bytes) -> Answer:

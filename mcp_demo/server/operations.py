@@ -8,7 +8,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcp_demo import cognito
 from mcp_demo.oauth import scopes as scope_rules
-from mcp_demo.server.credentials import RawHeaders
+from mcp_demo.server.credentials import REPEATED, Fields
 
 TOOL_SCOPES: Final[Mapping[str, str]] = {
     "whoami": "read",
@@ -19,7 +19,6 @@ TOOL_SCOPES: Final[Mapping[str, str]] = {
 """The scope each tool needs, by its name within the resource server. What is not listed here needs no tool's scope."""
 
 _ACCUMULATING_UNTIL: Final = "2025-11-25"
-_ROUTING: Final = frozenset({b"mcp-protocol-version", b"mcp-method", b"mcp-name"})
 _COMPARED: Final = frozenset(version.encode() for version in MODERN_PROTOCOL_VERSIONS)
 
 
@@ -63,7 +62,7 @@ class Operations:
         """Whether the token was issued for this server's use at all."""
         return not self._all.isdisjoint(granted)
 
-    def challenged(self, needed: tuple[str, ...], granted: tuple[str, ...], version: str | None) -> tuple[str, ...]:
+    def challenged(self, needed: tuple[str, ...], granted: tuple[str, ...], version: str) -> tuple[str, ...]:
         """The scopes that a 403 names.
 
         Up to 2025-11-25 the server repeats what is already granted, lest re-authorization lose it; since 2026-07-28 the
@@ -71,7 +70,7 @@ class Operations:
 
         Spec: MCP 2025-11-25 and 2026-07-28 Authorization › Runtime Insufficient Scope Errors.
         """
-        if version is not None and version > _ACCUMULATING_UNTIL:
+        if version > _ACCUMULATING_UNTIL:
             return needed
         return tuple(scope for scope in self.all if scope in granted or scope in needed)
 
@@ -87,7 +86,7 @@ _NO_TOOL: Final = Announced(None)
 _TOOLS: Final = {name.encode(): Announced(name) for name in TOOL_SCOPES}
 
 
-def announced(headers: RawHeaders) -> Announced | None:
+def announced(fields: Fields) -> Announced | None:
     """What the headers say the body holds, so that nobody has to read it for its scopes; None where only it can tell.
 
     They can be relied on since 2026-07-28 alone: there the SDK compares `Mcp-Method` and `Mcp-Name` with the body and
@@ -96,13 +95,10 @@ def announced(headers: RawHeaders) -> Announced | None:
 
     Spec: MCP 2026-07-28 Streamable HTTP › Standard Request Headers and Server Validation.
     """
-    said = [(name, value) for name, value in headers if name in _ROUTING]
-    routing = dict(said)
-    if len(said) != len(routing) or routing.get(b"mcp-protocol-version") not in _COMPARED:
+    method, name = fields.get(b"mcp-method", REPEATED), fields.get(b"mcp-name", b"")
+    if fields.get(b"mcp-protocol-version") not in _COMPARED or REPEATED in (method, name):
         return None
-    if routing.get(b"mcp-method") != b"tools/call":
-        return _NO_TOOL if b"mcp-method" in routing else None
-    return _TOOLS.get(routing.get(b"mcp-name", b""))
+    return _TOOLS.get(name) if method == b"tools/call" else _NO_TOOL
 
 
 def called_tool(message: Mapping[str, Any]) -> str | None:

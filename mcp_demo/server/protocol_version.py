@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mcp_demo.server import answers
 from mcp_demo.server.answers import Answer, json_answer
 from mcp_demo.server.body import MESSAGE, message_of, read_body, replay
-from mcp_demo.server.credentials import RawHeaders, values
+from mcp_demo.server.credentials import REPEATED, Fields, fields_of
 
 _MODERN: Final = frozenset(version.encode() for version in MODERN_PROTOCOL_VERSIONS)
 
@@ -32,9 +32,10 @@ class ProtocolVersion:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if is_modern(scope["headers"]):
+        fields = fields_of(scope["headers"])
+        if is_modern(fields):
             # The SDK (mcp 2.3) crashes where it decodes an encoded name that is not ASCII.
-            if all(value.isascii() for name, value in scope["headers"] if name == b"mcp-name"):
+            if fields.get(b"mcp-name", b"").isascii():
                 await self._app(scope, receive, send)
             else:
                 await _error({}, HEADER_MISMATCH, "Mcp-Name is not ASCII.").send(send)
@@ -46,26 +47,24 @@ class ProtocolVersion:
                 return
             scope = {**scope, MESSAGE: message_of(body, handshake=True)}
             receive = replay(body, receive)
-        refusal = _refusal(scope)
+        refusal = _refusal(fields, scope[MESSAGE])
         if refusal is not None:
             await refusal.send(send)
         else:
             await self._app(scope, receive, send)
 
 
-def is_modern(headers: RawHeaders) -> bool:
+def is_modern(fields: Fields) -> bool:
     """Whether the SDK serves a request by the rules that began with 2026-07-28."""
-    said = [value for name, value in headers if name == b"mcp-protocol-version"]
-    return len(said) == 1 and said[0] in _MODERN
+    return fields.get(b"mcp-protocol-version") in _MODERN
 
 
-def _refusal(scope: Scope) -> Answer | None:
-    message: dict[str, Any] = scope[MESSAGE]
-    headers = values(scope["headers"], b"mcp-protocol-version")
-    if len(headers) > 1:
+def _refusal(fields: Fields, message: dict[str, Any]) -> Answer | None:
+    version = fields.get(b"mcp-protocol-version")
+    if version == REPEATED:
         return _error(message, HEADER_MISMATCH, "MCP-Protocol-Version is given more than once.")
-    if headers and headers[0] not in KNOWN_PROTOCOL_VERSIONS:
-        data = {"supported": list(KNOWN_PROTOCOL_VERSIONS), "requested": headers[0]}
+    if version is not None and version.decode("latin-1") not in KNOWN_PROTOCOL_VERSIONS:
+        data = {"supported": list(KNOWN_PROTOCOL_VERSIONS), "requested": version.decode("latin-1")}
         return _error(message, UNSUPPORTED_PROTOCOL_VERSION, "Unsupported protocol version", data)
     params: object = message.get("params")
     meta: object = cast("dict[str, Any]", params).get("_meta") if isinstance(params, dict) else None

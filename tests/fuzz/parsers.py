@@ -411,7 +411,7 @@ def _headers(data: bytes) -> None:
     _hold(not _BROWSERS.is_visitor(request, digest("another")), "one browser is not another")
     _BROWSERS.remember_visitor(Response(), _BROWSERS.visitor(request))
     try:
-        found = credentials.bearer_token([(b"authorization", data)])
+        found = credentials.bearer_token({b"authorization": data})
         _hold(found is None or ("," not in found and found), "a token is one")
     except OAuthError as error:
         _spoken(error)

@@ -115,9 +115,9 @@ async def test_the_scheme_is_matched_without_regard_to_case(server: Running, sch
     assert response.status_code == 200
 
 
-@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 0)])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 0), (0, 2), (2, 0), (0, 3), (3, 0)])
 async def test_two_authorization_headers_are_a_bad_request(server: Running, order: tuple[int, int]) -> None:
-    values = (f"Bearer {server.issuer.token()}", "Bearer other")
+    values = (f"Bearer {server.issuer.token()}", "Bearer other", "Basic YTpi", "")
     response = await server.call(headers=[("authorization", values[index]) for index in order])
     assert response.status_code == 400
     assert bearer(response).parameters["error"] == "invalid_request"
@@ -164,6 +164,16 @@ async def test_a_token_in_header_and_form_is_a_bad_request(server: Running, scop
     token = server.issuer.token(scope=scope)
     headers = {"authorization": f"Bearer {token}"}
     response = await server.client.post("/mcp", data={"access_token": token}, headers=headers)
+    assert response.status_code == 400
+    assert bearer(response).parameters["error"] == "invalid_request"
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_second_content_type_does_not_hide_a_form(server: Running, first: bool) -> None:
+    token = server.issuer.token()
+    kinds = [("content-type", "application/json"), ("content-type", "application/x-www-form-urlencoded")]
+    headers = [("authorization", f"Bearer {token}"), *(kinds if first else reversed(kinds))]
+    response = await server.client.post("/mcp", content=f"access_token={token}", headers=headers)
     assert response.status_code == 400
     assert bearer(response).parameters["error"] == "invalid_request"
 

@@ -106,9 +106,17 @@ async def test_a_foreign_origin_is_refused_with_403_even_with_a_good_token(
     assert "www-authenticate" not in response.headers
 
 
-async def test_two_origins_are_refused(server: Running) -> None:
-    headers = [("origin", PAGE), ("origin", EVIL)]
+@pytest.mark.parametrize("pair", [(PAGE, EVIL), (EVIL, PAGE), (PAGE, PAGE)])
+async def test_two_origins_are_refused(server: Running, pair: tuple[str, str]) -> None:
+    headers = [("origin", origin) for origin in pair]
     assert (await server.call(token=server.issuer.token(), headers=headers)).status_code == 403
+
+
+@pytest.mark.parametrize("pair", [("localhost:3001", "evil.example"), ("evil.example", "localhost:3001")])
+async def test_two_hosts_are_refused(server: Running, pair: tuple[str, str]) -> None:
+    headers = [("host", host) for host in pair]
+    response = await server.client.post("/mcp", headers=headers)
+    assert response.status_code == 421
 
 
 @pytest.mark.parametrize("origin", [ORIGIN, PAGE])

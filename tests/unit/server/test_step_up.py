@@ -8,6 +8,7 @@ import pytest
 from server_kit import JSON_RPC, READ, RESOURCE, WRITE, Running, bearer, running
 
 from mcp_demo.server.body import MAX_BODY, message_of, read_body
+from mcp_demo.server.credentials import fields_of
 from mcp_demo.server.operations import Announced, Operations, announced, called_tool
 
 NOTE = {"name": "a", "text": "b"}
@@ -162,7 +163,7 @@ async def test_headers_of_an_earlier_revision_are_not_believed(server: Running) 
 )
 def test_only_headers_that_the_sdk_compares_announce_the_body(fields: dict[str, str], tool: Announced | None) -> None:
     said = {"mcp-protocol-version": "2026-07-28", **fields}
-    assert announced([(name.encode(), value.encode()) for name, value in said.items()]) == tool
+    assert announced({name.encode(): value.encode() for name, value in said.items()}) == tool
 
 
 async def test_header_and_body_that_disagree_are_refused_by_the_sdk(server: Running) -> None:
@@ -279,6 +280,10 @@ def test_what_is_no_call_names_no_tool(message: object) -> None:
 
 
 def test_what_is_said_twice_announces_nothing() -> None:
-    said = [(b"mcp-protocol-version", b"2026-07-28"), (b"mcp-method", b"tools/list")]
-    assert announced(said) == Announced(None)
-    assert announced([(b"mcp-method", b"tools/call"), *said]) is None
+    said = [(b"mcp-protocol-version", b"2026-07-28"), (b"mcp-method", b"tools/list"), (b"accept", b"*/*")]
+    assert announced(fields_of(said)) == Announced(None)
+    assert announced(fields_of([(b"accept", b"text/html"), *said])) == Announced(None)
+    for again in ((b"mcp-method", b"tools/list"), (b"mcp-protocol-version", b"2026-07-28")):
+        assert announced(fields_of([again, *said])) is None
+        assert announced(fields_of([*said, again])) is None
+    assert announced(fields_of([*said, (b"mcp-name", b"whoami"), (b"mcp-name", b"whoami")])) is None
