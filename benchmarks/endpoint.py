@@ -21,7 +21,9 @@ FRESH_TOKENS = 12_000
 def measure(
     rounds: int, only: str, folder: Path, say: Callable[[str], None]
 ) -> tuple[Results, dict[str, dict[str, float]]]:
-    """Load every server with every question, round after round; and what each server's process weighs afterwards.
+    """Load every server with every question, round after round; and what each server's process weighs in the end.
+
+    Each round has processes of its own: where code and data come to lie decides a few percent as long as one lives.
 
     Raises:
         SetupError: A server or a tool is missing.
@@ -29,23 +31,27 @@ def measure(
     """
     asked = [question for question in questions() if question.name.startswith(only)]
     results: dict[Cell, list[Sample]] = defaultdict(list)
-    with _prepared(folder, fresh=any(not question.open for question in asked)) as (servers, tokens):
+    memory: dict[str, dict[str, float]] = {}
+    with _issuing(folder, fresh=any(not question.open for question in asked)) as (jwks_uri, tokens):
         for number in range(rounds):
-            for question, connections in product(asked, CONNECTIONS):
-                for server, token in _order(question, connections, servers):
-                    cell = Cell(question.name, connections, server.name, token)
-                    say(f"round {number + 1} of {rounds}: {question.name}, {server.name}, {token} token")
-                    results[cell].append(_ask(server, question, token, connections, tokens, folder))
-        return results, {server.name: server.memory() for server in servers}
+            with serving(list(COMMANDS), jwks_uri, folder) as servers:
+                for question, connections in product(asked, CONNECTIONS):
+                    for server, token in _order(question, connections, servers):
+                        cell = Cell(question.name, connections, server.name, token)
+                        say(f"round {number + 1} of {rounds}: {question.name}, {server.name}, {token} token")
+                        results[cell].append(_ask(server, question, token, connections, tokens, folder))
+                memory = {server.name: server.memory() for server in servers}
+    return results, memory
 
 
 @contextmanager
-def _prepared(folder: Path, *, fresh: bool) -> Generator[tuple[list[Server], Mapping[str, Tokens]]]:
+def _issuing(folder: Path, *, fresh: bool) -> Generator[tuple[str, Mapping[str, Tokens]]]:
+    """The issuer's JWKS URL, and the tokens for each server."""
     issuer = Issuer()
     file = folder / "tokens"
     file.write_text("\n".join(issuer.tokens(FRESH_TOKENS if fresh else 1)))
-    with published(issuer) as jwks_uri, serving(list(COMMANDS), jwks_uri, folder) as servers:
-        yield servers, {name: Tokens(file, FRESH_TOKENS, issuer.token()) for name in COMMANDS}
+    with published(issuer) as jwks_uri:
+        yield jwks_uri, {name: Tokens(file, FRESH_TOKENS, issuer.token()) for name in COMMANDS}
 
 
 def _order(question: Question, connections: int, servers: list[Server]) -> list[tuple[Server, str]]:

@@ -17,8 +17,8 @@ _ABOUT = """\
 # Performance
 
 Ratios first: absolute figures say more about the machine than about the code. Each ratio compares things that were
-measured in the same run, in interleaved rounds, and is the median over the rounds. Every answer was compared with the
-right one, status and body, byte for byte; a wrong one would have ended the run.
+measured in the same run, in interleaved rounds, each with processes of its own, and is the median over the rounds.
+Every answer was compared with the right one, status and body, byte for byte; a wrong one would have ended the run.
 
 - Each server is a process of its own on one core, the same uvicorn with the same settings (uvloop, httptools); the load
   generator (`wrk`) has the other core. `at 1` and `at 32` are its connections, all on loopback, kept alive.
