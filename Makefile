@@ -69,8 +69,8 @@ bench: setup ## Measure how fast it is, beside peers, a quarter of an hour (need
 soak: setup ## Ten minutes of mixed load with faults (needs faketime); renews its table in docs/reliability.md
 	$(PY) -m benchmarks soak --minutes 10 --write docs/reliability.md
 
-logins: setup ## A thousand logins at bridges that are killed and replaced
-	$(PY) -m benchmarks logins
+logins: setup ## A thousand logins at bridges that are killed and replaced; renews its table in docs/scale.md
+	$(PY) -m benchmarks logins --write docs/scale.md
 
 scale: setup ## What the registry costs by size, and the plan for AWS; renews docs/scale.md
 	$(PY) -m benchmarks scale --write docs/scale.md

@@ -3,7 +3,7 @@
 All logins pass the consent page before the first of them signs in, so that all are in flight at once. Each ends with a
 token, and every token is the one of the person, request and client that began it.
 
-    python -m benchmarks logins --logins 1000 --bridges 3 --kills 4
+    python -m benchmarks logins --logins 1000 --bridges 3 --kills 6
 """
 
 import argparse
@@ -26,6 +26,8 @@ from typing import Any
 import httpx
 
 from benchmarks.balancer import Balancer, balancing
+from benchmarks.pages import write
+from benchmarks.report import machine
 from benchmarks.visitor import LoginLost, Patience, Visitor, browsers, claims_of
 from mcp_demo.deploy.profile import Profile
 from mcp_demo.deploy.users import User, make_password
@@ -78,13 +80,16 @@ class Outcome:
         cuts = quantiles(self.seconds, n=100) if len(self.seconds) > 1 else [0.0] * 99
         return [
             ("logins, all past consent before the first signs in", f"{self.logins:,}"),
-            ("in flight at once", f"{self.in_flight:,}"),
+            ("of them in flight at once", f"{self.in_flight:,}"),
             ("bridges killed with SIGKILL and replaced meanwhile", f"{self.killed}"),
-            ("ended with their token", f"{self.at_once:,}"),
-            ("… after a request was sent again", f"{self.repeated:,}"),
-            ("… after beginning again, cut between code and answer", f"{self.begun_again:,}"),
-            ("lost", f"{self.lost.total()} {dict(self.lost) or ''}".strip()),
-            ("mixed", f"{self.mixed.total()} {dict(self.mixed) or ''}".strip()),
+            ("ended with their token, nothing noticed", f"{self.at_once:,}"),
+            ("… after a request was sent again, its connection having been cut", f"{self.repeated:,}"),
+            ("… after a new sign-in, cut between code and answer", f"{self.begun_again:,}"),
+            ("lost, or begun again though nothing was cut", f"{self.lost.total()} {dict(self.lost) or ''}".strip()),
+            (
+                "mixed: state, issuer, person, audience, `jti` or refresh token of another login",
+                f"{self.mixed.total()} {dict(self.mixed) or ''}".strip(),
+            ),
             ("noticed by clients", ", ".join(f"{n} × {what}" for what, n in sorted(self.seen.items())) or "nothing"),
             ("from sign-in page to token, median and p99", f"{cuts[49]:.1f} s, {cuts[98]:.1f} s"),
         ]
@@ -255,14 +260,18 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--logins", type=int, default=1000)
     parser.add_argument("--bridges", type=int, default=3)
-    parser.add_argument("--kills", type=int, default=4)
+    parser.add_argument("--kills", type=int, default=6)
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="also put the table into this page")
     options = parser.parse_args(arguments)
     people = -(-options.logins // _LOGINS_OF_ONE)
     with own_stack() as (run, processes):
         storm = several_bridges(run, processes, options.logins, options.bridges, options.kills, people)
         outcome = asyncio.run(storm)
-    for what, value in outcome.rows():
-        sys.stdout.write(f"{what:56} {value}\n")
+    told = "\n".join(("| | |", "| --- | --- |", *(f"| {what} | {value} |" for what, value in outcome.rows())))
+    told += f"\n\nOn {machine()}"
+    sys.stdout.write(told + "\n")
+    if options.write:
+        write(options.write, "python -m benchmarks logins", told)
     return 0 if outcome.is_good else 1
 
 
