@@ -12,7 +12,7 @@ import pytest
 from registration_harness import CALLBACK, Deployed, deployed, register
 from typer.testing import CliRunner
 
-from mcp_demo import registry_cli
+from mcp_demo import registry_access, registry_cli
 from mcp_demo.registry.model import Client, hash_secret
 
 RUNNER = CliRunner()
@@ -27,7 +27,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Generator[Deployed]:
 @pytest.fixture(autouse=True)
 def _on_this_registry(aws: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
     run = SimpleNamespace(aws=aws.ministack.endpoint)
-    monkeypatch.setattr(registry_cli, "running_in", lambda _: run)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    monkeypatch.setattr(registry_access, "running_in", lambda _: run)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
 
 
 def _run(*arguments: str, code: int = 0) -> str:
