@@ -22,7 +22,8 @@ from mcp_demo.exchange.redact import shorten
 from mcp_demo.lab.box import BAD, GOOD, MONO, QUIET_TEXT, STRONG, box, element, link, table
 from mcp_demo.lab.display import Shown
 from mcp_demo.local.state import Run
-from mcp_demo.oauth.access_token import REASONS, Reason, Rules, TokenRejected, read, verify
+from mcp_demo.oauth.access_token import Rules, verify
+from mcp_demo.oauth.unverified_token import REASONS, Reason, TokenRejected, read
 
 _TIMES = ("exp", "iat", "nbf", "auth_time")
 _HEADER: Mapping[str, tuple[str, str]] = {

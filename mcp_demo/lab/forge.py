@@ -30,9 +30,10 @@ from mcp_demo.exchange.model import Exchange, Request
 from mcp_demo.lab.asking import ask
 from mcp_demo.local.browser import require
 from mcp_demo.local.state import Run
-from mcp_demo.oauth import access_token, pkce
-from mcp_demo.oauth.access_token import AccessToken, Rules, TokenRejected
+from mcp_demo.oauth import access_token, pkce, unverified_token
+from mcp_demo.oauth.access_token import AccessToken, Rules
 from mcp_demo.oauth.token import TokenResponse, read_response
+from mcp_demo.oauth.unverified_token import TokenRejected
 from mcp_demo.server.app import create_app
 from mcp_demo.server.keys import read_keys
 from mcp_demo.settings import ServerSettings
@@ -86,7 +87,7 @@ def verify(run: Run, token: str, now: float | None = None) -> AccessToken:
     Raises:
         TokenRejected: A rule is broken.
     """
-    taken_apart = access_token.read(token)
+    taken_apart = unverified_token.read(token)
     response = published_keys(run).response
     key = read_keys(response.body if response else b"").get(taken_apart.key_id)
     if key is None:

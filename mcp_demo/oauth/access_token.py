@@ -1,15 +1,13 @@
 """When a JWT is an access token for this server, and what it then says (RFC 7519, RFC 8725, RFC 9068 §4).
 
-Two steps, so that the caller can look up the key between them: `read` takes the token apart and refuses what no key
-could save, `verify` checks the signature and then, and only then, believes the claims. Neither fetches anything.
+The second of two steps, between which the caller looks up the key: `mcp_demo.oauth.unverified_token` takes the token
+apart, `verify` checks the signature and then, and only then, believes the claims. Neither fetches anything.
 """
 
-import json
-from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, NoReturn, cast
+from typing import Any, Literal, cast
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -19,62 +17,12 @@ from joserfc.jwk import RSAKey
 from mcp_demo.oauth import scopes as scope_rules
 from mcp_demo.oauth.errors import InvalidScope, InvalidToken
 from mcp_demo.oauth.token_exchange import Actor, read_actors
+from mcp_demo.oauth.unverified_token import ACCESS_TOKEN_TYPES, TokenRejected, Unverified, string_claim
 
-Reason = Literal[
-    "size",
-    "format",
-    "header",
-    "algorithm",
-    "key",
-    "signature",
-    "claims",
-    "issuer",
-    "token_use",
-    "expired",
-    "not_yet_valid",
-    "issued_in_future",
-    "audience",
-]
-
-REASONS: Mapping[Reason, str] = {
-    "size": "The access token is too large.",
-    "format": "The access token is not a signed JWT.",
-    "header": "The header of the access token is not acceptable.",
-    "algorithm": "The access token is not signed with the algorithm this server expects.",
-    "key": "The access token is signed with a key that its issuer does not publish.",
-    "signature": "The signature of the access token does not verify.",
-    "claims": "A claim of the access token is missing or malformed.",
-    "issuer": "The access token comes from an issuer this server does not trust.",
-    "token_use": "The token is not an access token.",
-    "expired": "The access token has expired.",
-    "not_yet_valid": "The access token is not valid yet.",
-    "issued_in_future": "The access token claims to be issued in the future.",
-    "audience": "The access token is meant for another server.",
-}
-"""Every reason to refuse a token, in words that may be shown to the client."""
-
-MAX_TOKEN_LENGTH = 8192
-_MAX_HEADER_LENGTH = 683  # 512 octets in base64url
-_MAX_KEY_ID_LENGTH = 256
-_ACCESS_TOKEN_TYPES = frozenset({"at+jwt", "application/at+jwt"})
-_TYPES = _ACCESS_TOKEN_TYPES | {"jwt"}
 _LATEST_TIME = 253_402_300_799  # the year 9999: what lies beyond cannot be shown as a date
 _ISSUER_CLOCK_AHEAD = 60
 _PADDING, _DIGEST = PKCS1v15(), SHA256()
 _parsed = lru_cache(maxsize=64)(scope_rules.parse)  # most tokens of an issuer grant the same
-_STANDARD_ALPHABET = bytes.maketrans(b"-_+/=", b"+/***")  # where `+`, `/` and `=` are no part of base64url
-
-
-class TokenRejected(InvalidToken):
-    """The token is not an access token for this server (RFC 6750 §3.1).
-
-    Args:
-        reason: Which rule it broke.
-    """
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(REASONS[reason])
-        self.reason: Reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +53,6 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Unverified:
-    """A token taken apart. Nothing in it may be believed; `key_id` and `issuer` only say what to look up."""
-
-    key_id: str
-    issuer: str
-    algorithm: str
-    kind: str
-    signed: bytes = field(repr=False)
-    signature: bytes = field(repr=False)
-    claims: Mapping[str, Any] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class AccessToken:
     """What a verified token says. The token itself is not kept.
 
@@ -137,29 +72,6 @@ class AccessToken:
     def is_alive(self, leeway: int, now: float) -> bool:
         """Whether it still counts: time alone can end what was verified before (RFC 7519 §4.1.4 to §4.1.6)."""
         return self.valid_from - leeway <= now < self.expires_at + leeway
-
-
-def read(token: str) -> Unverified:
-    """Take a token apart.
-
-    Spec: RFC 7515 §5.2, RFC 7519 §7.2, RFC 8725 §3.10: `kid` is a name to look up, never a path or a URL, and `jwk`,
-    `jku`, `x5c` and `x5u` are ignored.
-
-    Raises:
-        TokenRejected: Not a compact JWS with a JSON object in it, or a header that no key could make acceptable.
-    """
-    if len(token) > MAX_TOKEN_LENGTH:
-        raise TokenRejected("size")
-    segments = token.split(".")
-    if len(segments) != 3:
-        raise TokenRejected("format")
-    if len(segments[0]) > _MAX_HEADER_LENGTH:
-        raise TokenRejected("size")
-    signature = _decode(segments[2])
-    key_id, algorithm, kind = _read_header(segments[0])
-    claims = _object(segments[1])
-    signed = token.rpartition(".")[0].encode("ascii")
-    return Unverified(key_id, _string(claims, "iss"), algorithm, kind, signed, signature, claims)
 
 
 def verify(unverified: Unverified, key: RSAKey, rules: Rules, now: float) -> AccessToken:
@@ -184,9 +96,9 @@ def verify(unverified: Unverified, key: RSAKey, rules: Rules, now: float) -> Acc
     _check_audience(claims, scopes, rules)
     return AccessToken(
         issuer=rules.issuer,
-        subject=_string(claims, "sub"),
-        client_id=_string(claims, "client_id"),
-        username=_string(claims, "username") if "username" in claims else None,
+        subject=string_claim(claims, "sub"),
+        client_id=string_claim(claims, "client_id"),
+        username=string_claim(claims, "username") if "username" in claims else None,
         scopes=scopes,
         expires_at=expires_at,
         actors=_actors(claims),
@@ -211,22 +123,6 @@ def _check_times(claims: Mapping[str, Any], leeway: int, now: float) -> tuple[fl
     return max(not_before, issued_at - _ISSUER_CLOCK_AHEAD), expires_at
 
 
-@lru_cache(maxsize=64)
-def _read_header(segment: str) -> tuple[str, str, str]:
-    """`kid`, `alg` and `typ`. All tokens that an issuer signs with one key begin with the same segment."""
-    header = _object(segment)
-    if "crit" in header or "b64" in header:  # we understand no extension (RFC 7515 §4.1.11)
-        raise TokenRejected("header")
-    algorithm, key_id, kind = header.get("alg"), header.get("kid"), header.get("typ", "JWT")
-    if not isinstance(algorithm, str):
-        raise TokenRejected("algorithm")
-    if not isinstance(kind, str) or kind.lower() not in _TYPES:
-        raise TokenRejected("header")
-    if not isinstance(key_id, str) or not 0 < len(key_id) <= _MAX_KEY_ID_LENGTH:
-        raise TokenRejected("header")
-    return key_id, algorithm, kind.lower()
-
-
 def _check_signature(unverified: Unverified, key: RSAKey, algorithm: str) -> None:
     """RS256 is all that this server takes: RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3)."""
     if unverified.algorithm != algorithm or algorithm != "RS256":
@@ -241,7 +137,7 @@ def _check_signature(unverified: Unverified, key: RSAKey, algorithm: str) -> Non
 def _check_use(unverified: Unverified, rules: Rules) -> None:
     """An access token, and nothing else that the issuer signs with the same key (RFC 9068 §4, RFC 8725 §3.11)."""
     if rules.token_use is None:
-        is_access_token = unverified.kind in _ACCESS_TOKEN_TYPES
+        is_access_token = unverified.kind in ACCESS_TOKEN_TYPES
     else:
         is_access_token = unverified.claims.get("token_use") == rules.token_use
     if not is_access_token:
@@ -277,54 +173,9 @@ def _actors(claims: Mapping[str, Any]) -> tuple[Actor, ...]:
         raise TokenRejected("claims") from error
 
 
-def _string(claims: Mapping[str, Any], name: str) -> str:
-    value = claims.get(name)
-    if not isinstance(value, str) or not value:
-        raise TokenRejected("claims")
-    return value
-
-
 def _time(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
     # A bool is an int to Python, but not a NumericDate (RFC 7519 §2).
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LATEST_TIME:
         raise TokenRejected("claims")
     return value
-
-
-def _object(segment: str) -> Mapping[str, Any]:
-    try:
-        value: object = _JSON.decode(_decode(segment).decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise TokenRejected("format") from error
-    if not isinstance(value, dict):
-        raise TokenRejected("format")
-    return cast("dict[str, Any]", value)
-
-
-def _decode(segment: str) -> bytes:
-    """Base64url in its one canonical spelling, or two different strings would be the same signature (RFC 7515 §2)."""
-    try:
-        text = segment.encode("ascii").translate(_STANDARD_ALPHABET)
-        data = a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)
-    except ValueError as error:
-        raise TokenRejected("format") from error
-    rest = len(data) % 3
-    # The last character may hold bits that no octet needs: they have to be zero.
-    if rest and not b2a_base64(data[-rest:]).startswith(text[-rest - 1 :]):
-        raise TokenRejected("format")
-    return data
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):  # two readers could believe two different values (RFC 7519 §4)
-        raise ValueError("a member appears twice")
-    return members
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-_JSON = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)

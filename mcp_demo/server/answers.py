@@ -9,7 +9,7 @@ from starlette.types import Send
 
 from mcp_demo.oauth import challenge, resource_metadata
 from mcp_demo.oauth import scopes as scope_rules
-from mcp_demo.oauth.access_token import REASONS, Reason
+from mcp_demo.oauth.unverified_token import REASONS, Reason
 from mcp_demo.server.operations import Operations
 
 

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mcp_demo.oauth.access_token import AccessToken, TokenRejected
+from mcp_demo.oauth.access_token import AccessToken
 from mcp_demo.oauth.errors import InvalidRequest
+from mcp_demo.oauth.unverified_token import TokenRejected
 from mcp_demo.server import answers
 from mcp_demo.server.answers import Answer, Challenges
 from mcp_demo.server.body import MESSAGE, message_of, read_body, replay

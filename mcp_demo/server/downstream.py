@@ -15,7 +15,7 @@ import anyio.to_thread
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from mcp_demo.oauth import access_token, challenge
+from mcp_demo.oauth import challenge, unverified_token
 from mcp_demo.oauth.errors import ErrorResponse, ResponseInvalid
 from mcp_demo.oauth.token import client_authentication, read_response
 from mcp_demo.settings import Downstream
@@ -87,7 +87,7 @@ class DownstreamApi:
         Raises:
             DownstreamFailed: There is none.
         """
-        if access_token.read(subject).issuer != self._issuer:
+        if unverified_token.read(subject).issuer != self._issuer:
             raise DownstreamFailed("The API behind this server is called for people of its user pool only.")
         actor = await self._own_token()
         answer = await anyio.to_thread.run_sync(self._derive, subject, actor)

@@ -10,8 +10,9 @@ from typing import Final, NamedTuple
 
 from joserfc.jwk import RSAKey
 
-from mcp_demo.oauth import access_token
-from mcp_demo.oauth.access_token import AccessToken, Rules, TokenRejected
+from mcp_demo.oauth import access_token, unverified_token
+from mcp_demo.oauth.access_token import AccessToken, Rules
+from mcp_demo.oauth.unverified_token import TokenRejected
 from mcp_demo.server.keys import SigningKeys
 
 MAX_REMEMBERED: Final = 4096
@@ -76,7 +77,7 @@ class TokenVerifier:
         return keys.known(known.key_id) is known.key and known.caller.is_alive(rules.leeway, self._clock())
 
     async def _verify(self, token: str) -> _Verified:
-        unverified = access_token.read(token)
+        unverified = unverified_token.read(token)
         trusted = self._issuers.get(unverified.issuer)
         if trusted is None:
             raise TokenRejected("issuer")

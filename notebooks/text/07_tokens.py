@@ -260,9 +260,9 @@ lab.show(forge.answers(run.server, both))
 # What does the access token of the ordinary app say about its audience?
 
 # %%
-from mcp_demo.oauth import access_token
+from mcp_demo.oauth import unverified_token
 
-said = access_token.read(pool.access_token).claims
+said = unverified_token.read(pool.access_token).claims
 lab.show({name: said.get(name, "(missing)") for name in ("token_use", "aud", "scope")})
 
 # %% [markdown]

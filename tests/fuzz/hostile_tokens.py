@@ -25,7 +25,8 @@ import jwt
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from mcp_demo.oauth.access_token import AccessToken, Rules, TokenRejected
+from mcp_demo.oauth.access_token import AccessToken, Rules
+from mcp_demo.oauth.unverified_token import TokenRejected
 from mcp_demo.server.keys import KeysUnavailable, SigningKeys
 from mcp_demo.server.verifier import TokenVerifier, TrustedIssuer
 

@@ -43,9 +43,11 @@ from mcp_demo.oauth import (
     scopes,
     server_metadata,
     token,
+    unverified_token,
 )
-from mcp_demo.oauth.access_token import Rules, TokenRejected
+from mcp_demo.oauth.access_token import Rules
 from mcp_demo.oauth.errors import ErrorResponse, OAuthError, ProtocolViolation
+from mcp_demo.oauth.unverified_token import TokenRejected
 from mcp_demo.server import credentials, operations
 from mcp_demo.server.body import message_of
 from mcp_demo.server.keys import MAX_KEYS, read_keys
@@ -128,7 +130,7 @@ def _challenge(data: bytes) -> None:
 def _token(data: bytes) -> None:
     text = data.decode("latin-1")
     try:
-        read = access_token.read(text)
+        read = unverified_token.read(text)
     except TokenRejected as error:
         return _spoken(error)
     _hold(read.signed.decode() + "." + encode(read.signature) == text, "a token has one spelling")
@@ -144,7 +146,7 @@ def _signed_token(data: bytes) -> None:
     raw = f"{encode(members)}.{encode(claims)}"
     signature = _RSA.sign(raw.encode(), padding.PKCS1v15(), hashes.SHA256())
     try:
-        said = access_token.verify(access_token.read(f"{raw}.{encode(signature)}"), _PUBLIC, _RULES, NOW)
+        said = access_token.verify(unverified_token.read(f"{raw}.{encode(signature)}"), _PUBLIC, _RULES, NOW)
     except TokenRejected as error:
         return _spoken(error)
     meant: dict[str, Any] = json.loads(claims)

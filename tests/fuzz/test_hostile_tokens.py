@@ -5,7 +5,7 @@ import json
 import pytest
 from hostile_tokens import RULES, Forge, agrees, present, table
 
-from mcp_demo.oauth import access_token
+from mcp_demo.oauth import access_token, unverified_token
 from mcp_demo.oauth.access_token import AccessToken
 
 
@@ -14,7 +14,7 @@ async def test_of_many_hostile_tokens_none_is_accepted_and_no_good_one_refused()
     assert tally.wrong == []
     assert len(tally.made) == 13, tally.made
     assert tally.accepted == {name: tally.made[name] for name in ("good", "odd but good")}
-    assert set(tally.reasons) == set(access_token.REASONS)
+    assert set(tally.reasons) == set(unverified_token.REASONS)
     assert "0 judged wrongly" in table(tally, 8)
 
 
@@ -29,7 +29,7 @@ async def test_of_many_hostile_tokens_none_is_accepted_and_no_good_one_refused()
 )
 async def test_a_rule_that_is_left_out_is_noticed(rule: str, family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if rule == "_unique":
-        monkeypatch.setattr(access_token, "_JSON", json.JSONDecoder())
+        monkeypatch.setattr(unverified_token, "_JSON", json.JSONDecoder())
     else:
         monkeypatch.setattr(access_token, rule, lambda *given: None)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
     tally = await present(1_500, seed=8)

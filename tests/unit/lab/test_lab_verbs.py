@@ -11,7 +11,7 @@ from mcp_demo.exchange.model import Exchange, Request, Response
 from mcp_demo.lab import diagram, display, refusal
 from mcp_demo.lab.display import Shown
 from mcp_demo.lab.route import STOPS
-from mcp_demo.oauth.access_token import TokenRejected
+from mcp_demo.oauth.unverified_token import TokenRejected
 
 _OPTIONS = {"200": "It would look like success.", "401": "It says that a token is needed."}
 

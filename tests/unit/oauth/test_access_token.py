@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import RSAKey
 
-from mcp_demo.oauth import access_token
-from mcp_demo.oauth.access_token import MAX_TOKEN_LENGTH, REASONS, AccessToken, Reason, Rules, TokenRejected
+from mcp_demo.oauth import access_token, unverified_token
+from mcp_demo.oauth.access_token import AccessToken, Rules
+from mcp_demo.oauth.unverified_token import MAX_TOKEN_LENGTH, REASONS, Reason, TokenRejected
 
 KEY = RSAKey.generate_key(2048, {"kid": "one"}, private=True)
 OTHER_KEY = RSAKey.generate_key(2048, {"kid": "one"}, private=True)
@@ -57,7 +58,7 @@ def claims(**changes: Any) -> dict[str, Any]:
 
 def judge(token: str, rules: Rules = BY_RESOURCE, now: float = NOW) -> AccessToken | Reason:
     try:
-        return access_token.verify(access_token.read(token), KEY, rules, now)
+        return access_token.verify(unverified_token.read(token), KEY, rules, now)
     except TokenRejected as error:
         return error.reason
 
@@ -70,7 +71,7 @@ def test_a_good_token_says_who_may_do_what() -> None:
 @pytest.mark.parametrize("times", [{}, {"nbf": NOW - 10}, {"nbf": NOW - 90}, {"iat": None}, {"iat": NOW + 20}])
 def test_who_remembers_a_token_can_tell_to_the_second_when_it_counts(times: dict[str, Any], leeway: int) -> None:
     rules, token = replace(BY_RESOURCE, leeway=leeway), signed(claims(**times))
-    good = access_token.verify(access_token.read(token), KEY, rules, NOW)
+    good = access_token.verify(unverified_token.read(token), KEY, rules, NOW)
     for now in range(int(NOW) - 160, int(NOW) + 100):
         assert good.is_alive(leeway, now) == isinstance(judge(token, rules, now), AccessToken), now - NOW
 
@@ -342,7 +343,7 @@ def test_a_key_id_has_to_be_a_name(key_id: object) -> None:
 
 @pytest.mark.parametrize("key_id", ["../../../../dev/null", "' OR 1=1 --", "https://evil.example/jwks.json"])
 def test_a_hostile_key_id_is_only_a_name_to_look_up(key_id: str) -> None:
-    assert access_token.read(signed(CLAIMS, kid=key_id)).key_id == key_id
+    assert unverified_token.read(signed(CLAIMS, kid=key_id)).key_id == key_id
 
 
 def test_a_key_in_the_header_is_not_used() -> None:
@@ -390,7 +391,7 @@ def test_sizes_are_limited() -> None:
 
 def test_nothing_shows_the_token() -> None:
     token = signed(CLAIMS)
-    unverified = access_token.read(token)
+    unverified = unverified_token.read(token)
     shown = repr(unverified) + repr(judge(token)) + str(TokenRejected("signature"))
     assert not any(part in shown for part in token.split("."))
 
@@ -406,7 +407,7 @@ def by_spelling_it_again(segment: str) -> bytes | None:
 @given(st.text("AQgw-_+/=. \n\0é9z", max_size=9) | st.binary(max_size=40).map(b64))
 def test_only_the_one_spelling_of_its_octets_is_decoded(segment: str) -> None:
     try:
-        data = access_token._decode(segment)  # pyright: ignore[reportPrivateUsage]
+        data = unverified_token._decode(segment)  # pyright: ignore[reportPrivateUsage]
     except TokenRejected:
         data = None
     assert data == by_spelling_it_again(segment)

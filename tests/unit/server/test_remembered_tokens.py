@@ -10,8 +10,9 @@ import pytest
 from joserfc.jwk import RSAKey
 from server_kit import ISSUER, NOW, READ, RESOURCE, WRITE, Issuer
 
-from mcp_demo.oauth import access_token
-from mcp_demo.oauth.access_token import Rules, TokenRejected, Unverified
+from mcp_demo.oauth import unverified_token
+from mcp_demo.oauth.access_token import Rules
+from mcp_demo.oauth.unverified_token import TokenRejected, Unverified
 from mcp_demo.server import verifier as verifier_module
 from mcp_demo.server.keys import KeysUnavailable, SigningKeys
 from mcp_demo.server.verifier import TokenVerifier, TrustedIssuer
@@ -43,7 +44,7 @@ async def verifying(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Verifying
             for name in (ISSUER, SECOND)
         ]
         made.append(Verifying(issuer, TokenVerifier(trusted, lambda: made[0].now)))
-        monkeypatch.setattr(access_token, "read", _counting(access_token.read, made[0]))
+        monkeypatch.setattr(unverified_token, "read", _counting(unverified_token.read, made[0]))
         yield made[0]
         await made[0].verifier.close()
 

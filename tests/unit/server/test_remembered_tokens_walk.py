@@ -9,7 +9,8 @@ import pytest
 from joserfc.jwk import RSAKey
 from server_kit import ISSUER, NOW, READ, RESOURCE, WRITE, Issuer
 
-from mcp_demo.oauth.access_token import AccessToken, Rules, TokenRejected
+from mcp_demo.oauth.access_token import AccessToken, Rules
+from mcp_demo.oauth.unverified_token import TokenRejected
 from mcp_demo.server.keys import KeysUnavailable, SigningKeys
 from mcp_demo.server.verifier import TokenVerifier, TrustedIssuer
 
