@@ -205,7 +205,7 @@ def _deployed(options: Options, processes: Processes, booting: Future[None], fol
     from mcp_demo.deploy.system import deploy_system
     from mcp_demo.deploy.users import ensure_demo_user
 
-    profile = Profile.local(processes.ministack.endpoint, processes.ministack.region)
+    profile = Profile.local(_url(options.ports.aws), processes.ministack.region)
     cognito = profile.cognito()
     booting.result()
     endpoints = options.endpoints

@@ -108,6 +108,12 @@ def test_ctrl_c_leaves_no_process_and_no_port(state: Path, ports: list[str]) -> 
     assert not (state / "run.json").exists()
 
 
+def test_to_deploy_what_has_just_come_up_changes_nothing(state: Path, ports: list[str]) -> None:
+    with _foreground(state, ports):
+        previewed = _cli("deploy", "--dry-run", "--state", str(state)).stdout.splitlines()
+    assert previewed == ["mcp-demo-identity  nothing would change", "mcp-demo-registration  nothing would change"]
+
+
 def test_a_killed_run_takes_its_parts_along_and_the_next_one_starts(state: Path, ports: list[str]) -> None:
     with _foreground(state, ports) as (process, _):
         pids = _pids(state)
