@@ -232,15 +232,18 @@ async def several_bridges(run: Run, processes: Processes, logins: int, count: in
     users = await asyncio.to_thread(make_users, run, people)
     only = next(child for child in processes.parts if child.part.name == "bridge")
     await asyncio.to_thread(children.stop, [only])
-    async with balancing(only.part.port) as balancer:
-        bridges = Bridges(run, balancer)
-        try:
-            for _ in range(count):
-                await bridges.add()
-            return await login_storm(run, users, logins, bridges, kills)
-        finally:
-            await asyncio.to_thread(children.stop, list(bridges.living))
-            only.start_again()
+    try:
+        async with balancing(only.part.port) as balancer:
+            bridges = Bridges(run, balancer)
+            try:
+                for _ in range(count):
+                    await bridges.add()
+                return await login_storm(run, users, logins, bridges, kills)
+            finally:
+                await asyncio.to_thread(children.stop, list(bridges.living))
+    finally:  # once the balancer has left its port
+        only.start_again()
+        await asyncio.to_thread(children.wait_until_healthy, [only])
 
 
 @contextmanager

@@ -213,7 +213,8 @@ def _location(response: httpx.Response) -> str:
 
 
 def _words(response: httpx.Response) -> str:
-    """What a page says, in its heading and the sentence below."""
-    said = re.findall(r"<(?:h1|p)[^>]*>(.*?)</", response.text, re.DOTALL)[:2]
+    """What a page says is wrong, or its heading and the sentence below."""
+    alerts = re.findall(r'<p[^>]*role="alert"[^>]*>(.*?)</', response.text, re.DOTALL)
+    said = alerts or re.findall(r"<(?:h1|p)[^>]*>(.*?)</", response.text, re.DOTALL)[:2]
     text = " ".join(" ".join(re.sub(r"<[^>]+>", " ", part).split()) for part in said)
     return f"{response.status_code} {unescape(text)}".strip()[:200]

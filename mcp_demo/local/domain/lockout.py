@@ -31,7 +31,8 @@ class Lockout:
                 return False
             count = past["count"] + 1
             wait = min(2 ** min(count - _FREE_ATTEMPTS, 10), _LONGEST) if count >= _FREE_ATTEMPTS else 0
-            self._store.put("attempts", key, {"count": count, "until": now + wait}, expires=now + wait + _LONGEST)
+            until = now + wait if wait else 0.0  # not `now`: of two at once, the later in line may have looked earlier
+            self._store.put("attempts", key, {"count": count, "until": until}, expires=now + wait + _LONGEST)
         return True
 
     def succeeded(self, kind: str, name: str) -> None:

@@ -95,6 +95,13 @@ def test_a_success_and_a_quiet_quarter_of_an_hour_forget_the_failures(clock: Clo
     assert all(lockout.may_try("password", "ada") for _ in range(5))
 
 
+def test_of_two_attempts_at_once_the_one_that_looked_at_the_clock_first_may_be_counted_last(clock: Clock) -> None:
+    lockout = Lockout(Store(None, clock), clock)
+    assert lockout.may_try("password", "ada")
+    clock.now -= 0.001
+    assert lockout.may_try("password", "ada")
+
+
 def test_locks_are_per_name_and_kind(clock: Clock) -> None:
     lockout = Lockout(Store(None, clock), clock)
     for _ in range(6):
