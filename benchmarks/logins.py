@@ -27,7 +27,7 @@ import httpx
 
 from benchmarks.balancer import Balancer, balancing
 from benchmarks.pages import write
-from benchmarks.report import machine
+from benchmarks.report import machine, table
 from benchmarks.visitor import LoginLost, Patience, Visitor, browsers, claims_of
 from mcp_demo.deploy.profile import Profile
 from mcp_demo.deploy.users import User, make_password
@@ -270,8 +270,7 @@ def main(arguments: list[str] | None = None) -> int:
     with own_stack() as (run, processes):
         storm = several_bridges(run, processes, options.logins, options.bridges, options.kills, people)
         outcome = asyncio.run(storm)
-    told = "\n".join(("| | |", "| --- | --- |", *(f"| {what} | {value} |" for what, value in outcome.rows())))
-    told += f"\n\nOn {machine()}"
+    told = f"{table(('', ''), outcome.rows())}\nOn {machine()}."
     sys.stdout.write(told + "\n")
     if options.write:
         write(options.write, "python -m benchmarks logins", told)

@@ -87,7 +87,7 @@ class Report:
                 for ratio in found
             ]
             yield f"## Ratios\n\n{len(found) - len(self.missed)} of {len(found)} are met.\n"
-            yield _table(("Answers a second, ours / theirs", "Ratio", "Target", "Verdict", "By CPU"), rows)
+            yield table(("Answers a second, ours / theirs", "Ratio", "Target", "Verdict", "By CPU"), rows)
 
     def _added(self) -> Iterable[str]:
         rows = [
@@ -96,7 +96,7 @@ class Report:
         ]
         if rows:
             yield "\n## What authorization adds to a call\n"
-            yield _table(("Request", "At", "Known token, CPU µs", "Fresh token, CPU µs"), rows)
+            yield table(("Request", "At", "Known token, CPU µs", "Fresh token, CPU µs"), rows)
 
     def _figures(self) -> Iterable[str]:
         if self.results:
@@ -116,29 +116,30 @@ class Report:
             ]
             heads = ("Request", "At", "Server", "Token", "Answers/s", "CPU µs", "p50 ms", "p99 ms", "Core used")
             yield "\n## Figures behind them\n"
-            yield _table(heads, rows)
+            yield table(heads, rows)
 
     def _small(self) -> Iterable[str]:
         if self.micro:
             yield "\n## Small things\n"
-            yield _table(("Once", "CPU µs"), [(name, f"{value:.1f}") for name, value in self.micro.items()])
+            yield table(("Once", "CPU µs"), [(name, f"{value:.1f}") for name, value in self.micro.items()])
         if self.starts:
             yield "\n## Start of a Python process\n"
-            yield _table(("Command", "Seconds"), [(f"`{name}`", f"{value:.2f}") for name, value in self.starts.items()])
+            yield table(("Command", "Seconds"), [(f"`{name}`", f"{value:.2f}") for name, value in self.starts.items()])
 
     def _large(self) -> Iterable[str]:
         memory = {**self.memory}
         if self.system:
             yield "\n## The whole system, one request after the other\n"
-            yield _table(("What", "Seconds"), [(name, f"{value:.3f}") for name, value in self.system.seconds.items()])
+            yield table(("What", "Seconds"), [(name, f"{value:.3f}") for name, value in self.system.seconds.items()])
             memory |= {f"mcp-demo up: {part}": pages for part, pages in self.system.memory.items()}
         if memory:
             rows = [(name, f"{size.get('Pss', 0):.0f}", f"{size.get('Rss', 0):.0f}") for name, size in memory.items()]
             yield "\n## Memory of each process, after the load\n"
-            yield _table(("Process", "PSS MiB", "RSS MiB"), rows)
+            yield table(("Process", "PSS MiB", "RSS MiB"), rows)
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown, its columns aligned."""
     widths = [max(len(line[column]) for line in (heads, *rows)) for column in range(len(heads))]
     lines = [heads, ["-" * width for width in widths], *rows]
     return "".join(

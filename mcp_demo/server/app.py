@@ -100,10 +100,8 @@ class _Server(Router):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or start and end."""
-        if scope["type"] == "lifespan":
-            await self.lifespan(scope, receive, send)
-        elif scope["type"] != "http":
-            await self.default(scope, receive, send)
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
         elif scope["path"] in self._opened:
             await self._opened[scope["path"]](scope, receive, send)
         elif scope["path"].startswith("/.well-known/"):

@@ -95,8 +95,8 @@ def announced(fields: Fields) -> Announced | None:
 
     Spec: MCP 2026-07-28 Streamable HTTP › Standard Request Headers and Server Validation.
     """
-    method, name = fields.get(b"mcp-method", REPEATED), fields.get(b"mcp-name", b"")
-    if fields.get(b"mcp-protocol-version") not in _COMPARED or REPEATED in (method, name):
+    method, name = fields.get(b"mcp-method"), fields.get(b"mcp-name", b"")
+    if fields.get(b"mcp-protocol-version") not in _COMPARED or method in (None, REPEATED) or name == REPEATED:
         return None
     return _TOOLS.get(name) if method == b"tools/call" else _NO_TOOL
 

@@ -11,6 +11,7 @@ from mcp_demo.server.answers import Answer, json_answer
 from mcp_demo.server.body import MESSAGE, message_of, read_body, replay
 from mcp_demo.server.credentials import REPEATED, Fields, fields_of
 
+_KNOWN: Final = frozenset(version.encode() for version in KNOWN_PROTOCOL_VERSIONS)
 _MODERN: Final = frozenset(version.encode() for version in MODERN_PROTOCOL_VERSIONS)
 
 
@@ -63,7 +64,7 @@ def _refusal(fields: Fields, message: dict[str, Any]) -> Answer | None:
     version = fields.get(b"mcp-protocol-version")
     if version == REPEATED:
         return _error(message, HEADER_MISMATCH, "MCP-Protocol-Version is given more than once.")
-    if version is not None and version.decode("latin-1") not in KNOWN_PROTOCOL_VERSIONS:
+    if version is not None and version not in _KNOWN:
         data = {"supported": list(KNOWN_PROTOCOL_VERSIONS), "requested": version.decode("latin-1")}
         return _error(message, UNSUPPORTED_PROTOCOL_VERSION, "Unsupported protocol version", data)
     params: object = message.get("params")
